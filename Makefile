@@ -1,0 +1,39 @@
+# The only things to remember: make run, make test, make lint, make bench.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PLUGINS := $(wildcard plugins/*/pyproject.toml)
+STAMP := $(VENV)/.installed
+
+# Some environments forbid writing byte code, which makes every start slow.
+unexport PYTHONDONTWRITEBYTECODE
+
+.PHONY: run test lint bench clean
+
+run: $(STAMP)
+	$(BIN)/harness run suites/smoke.toml
+
+test: $(STAMP)
+	$(BIN)/pytest tests
+	@set -e; for plugin in $(dir $(PLUGINS)); do echo "== $$plugin"; (cd $$plugin && $(CURDIR)/$(BIN)/pytest tests); done
+
+lint: $(STAMP)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy harness $(wildcard plugins/*/src/*)
+	PYTHONPATH=. $(BIN)/lint-imports
+
+bench: $(STAMP)
+	$(BIN)/harness run suites/strsaga.toml
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info plugins/*/build plugins/*/src/*.egg-info
+
+# torch comes with the core's extra; the plugins are installed beside the core, editable.
+$(STAMP): pyproject.toml constraints.txt $(PLUGINS)
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip setuptools -c constraints.txt
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[torch,dev]' \
+		$(foreach plugin,$(filter-out plugins/peers/,$(dir $(PLUGINS))),-e $(plugin)) -e 'plugins/peers[scikit-learn]'
+	touch $@

@@ -1,0 +1,158 @@
+"""Running one cell in this process: prepare, run, measure, and write down what came of it."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import faulthandler
+import math
+import os
+import signal
+import sys
+import time
+import traceback
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from harness.components import Censored, Job, Metric, Parallelizer
+from harness.devices.memory import measured_memory
+from harness.errors import HarnessError
+from harness.records import CellResult, CellSpec
+from harness.registry import Registry, load
+from harness.store import write_atomically
+from harness.trace import TraceWriter
+from harness.tracefile import Trace, merge
+
+
+def run_file(path: Path) -> CellResult:
+    """Run the cell that a file specifies; its folder gets the trace and ``result.json``."""
+    try:
+        spec = CellSpec.model_validate_json(path.read_bytes())
+    except (OSError, ValidationError) as error:
+        raise HarnessError(f"no cell specification: {str(error).splitlines()[0]}", where=str(path)) from None
+    result = run(spec, path.parent, load())
+    write_atomically(path.parent / "result.json", result.model_dump_json(indent=1))
+    return result
+
+
+def child(path: str) -> None:
+    """Run a cell in a process made for it: own group, dies with its parent, output into a file."""
+    with contextlib.suppress(OSError):
+        os.setpgid(0, 0)
+    die_with_parent()
+    output = os.open(Path(path).with_name("output.txt"), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    for stream in (1, 2):
+        os.dup2(output, stream)
+    sys.stdout = os.fdopen(1, "w", buffering=1, closefd=False)
+    sys.stderr = os.fdopen(2, "w", buffering=1, closefd=False)
+    faulthandler.enable()
+    run_file(Path(path))
+
+
+def die_with_parent() -> None:
+    """Ask Linux to kill this process when its parent ends; elsewhere do nothing."""
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
+
+
+def run(spec: CellSpec, folder: Path, registry: Registry) -> CellResult:
+    """Run a cell; whatever goes wrong in it becomes its outcome."""
+    started = datetime.now(UTC).isoformat(timespec="seconds")
+    trace = TraceWriter(folder)
+    reason = ""
+    try:
+        job, parallelizer = _assemble(spec, folder, registry, trace)
+        _prepare(job, parallelizer)
+        with measured_memory(trace), _working(trace):
+            parallelizer.run(job)
+    except BaseException as error:
+        traceback.print_exc()
+        reason = _reason(error)
+    trace.close()
+    record = _merged(folder)
+    measured, reason = _measure(spec, record, registry, reason or (record.not_finite if record else "") or "")
+    return CellResult(
+        cell=spec,
+        outcome="failed" if reason else "done",
+        reason=reason,
+        metrics={name: value if isinstance(value, float) else None for name, value in measured.items()},
+        censored={name: value.bound for name, value in measured.items() if isinstance(value, Censored)},
+        prepare_seconds=record.prepare_seconds if record else None,
+        started=started,
+    )
+
+
+def _assemble(
+    spec: CellSpec, folder: Path, registry: Registry, trace: TraceWriter
+) -> tuple[Job[Any], Parallelizer[Any]]:
+    workload = registry.build("workload", spec.workload.name, spec.workload.parameters)
+    parallelizer = registry.build("parallelizer", spec.parallelizer.name, spec.parallelizer.parameters)
+    device = registry.build("device", spec.device.name, spec.device.parameters)
+    for component in (workload, parallelizer, device):
+        availability = component.availability()
+        if not availability.ok:
+            raise HarnessError(str(availability))
+    trace.fact("budget", spec.budget.model_dump(mode="json"))
+    return Job(workload, device, spec.budget, spec.seed, trace, folder, spec.numerics), parallelizer
+
+
+def _prepare(job: Job[Any], parallelizer: Parallelizer[Any]) -> None:
+    with job.trace.span("prepare"):
+        job.workload.prepare()
+        parallelizer.prepare(job)
+    job.trace.flush()
+
+
+@contextlib.contextmanager
+def _working(trace: TraceWriter) -> Iterator[None]:
+    """The span ``job``: what counts as the run where no worker was launched; value: CPU seconds."""
+    trace.begin()
+    before = time.process_time()
+    with trace.span("job") as span:
+        yield
+        span.value = time.process_time() - before
+
+
+def _reason(error: BaseException) -> str:
+    if isinstance(error, SystemExit):
+        return f"exited with status {error.code}"
+    text = str(error).strip().split("\n")[0]
+    return text if isinstance(error, HarnessError) else f"{type(error).__name__}: {text}"
+
+
+def _merged(folder: Path) -> Trace | None:
+    """Every process's shard as one trace; ``None`` where even that fails."""
+    try:
+        return Trace.read(merge(folder))
+    except (OSError, ValueError):
+        traceback.print_exc()
+        return None
+
+
+def _measure(
+    spec: CellSpec, record: Trace | None, registry: Registry, reason: str
+) -> tuple[dict[str, float | Censored | None], str]:
+    """Take the metrics; one that is not finite, or cannot be taken, fails the cell."""
+    measured: dict[str, float | Censored | None] = {}
+    for chosen in spec.metrics if record is not None else ():
+        metric = registry.build("metric", chosen.name, chosen.parameters)
+        try:
+            value = _take(metric, spec, record)
+        except Exception as error:
+            traceback.print_exc()
+            value, reason = None, reason or f"{chosen.label} was not measured: {_reason(error)}"
+        if isinstance(value, float) and not math.isfinite(value):
+            value, reason = None, reason or f"{chosen.label} is {value}"
+        measured[chosen.label] = value
+    return measured, reason
+
+
+def _take(metric: Metric, spec: CellSpec, record: Trace | None) -> float | Censored | None:
+    if record is None or (metric.timed and not spec.alone):
+        return None
+    value = metric.measure(record)
+    return value if value is None or isinstance(value, Censored) else float(value)

@@ -1,0 +1,343 @@
+"""The command line: thin; each command calls one function of the library."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from harness.errors import HarnessError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+    from harness.registry import Registry
+    from harness.store import Run
+    from harness.suite import Suite
+
+INTERRUPTED = 130
+
+app = typer.Typer(
+    help="Run benchmark suites of systems that divide machine-learning work, and test what their papers claim.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+data_app = typer.Typer(help="Data sets: licence, size, checksum, where from.", no_args_is_help=True)
+app.add_typer(data_app, name="data")
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="A run's folder.")]
+
+
+def main() -> None:
+    """Run the command line; a user's mistake is one line and status 2."""
+    debug = "--debug" in sys.argv[1:]
+    arguments = [a for a in sys.argv[1:] if a != "--debug"]
+    try:
+        app(_plugin_command(arguments), standalone_mode=True)
+    except HarnessError as error:
+        if debug:
+            raise
+        print(f"error: {error}", file=sys.stderr)  # noqa: T201
+        sys.exit(2)
+    except KeyboardInterrupt:
+        print("interrupted; what had finished is kept: add --resume to go on", file=sys.stderr)  # noqa: T201
+        sys.exit(INTERRUPTED)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+
+
+def _plugin_command(arguments: list[str]) -> list[str]:
+    """Add the plugin command that is called for, importing no other."""
+    names = {command.name or "" for command in app.registered_commands} | {"data"}
+    called = next((a for a in arguments if not a.startswith("-")), "")
+    if called and called not in names:
+        from importlib import import_module
+
+        registry = _registry()
+        if called in registry.names("command"):
+            module, _, attribute = registry.offer("command", called).thing.partition(":")
+            app.add_typer(getattr(import_module(module), attribute), name=called)
+    return arguments
+
+
+def _registry() -> Registry:
+    from harness.registry import load
+
+    return load()
+
+
+def _console() -> Console:
+    from rich.console import Console
+
+    # A table that is piped into a file keeps its columns.
+    return Console(width=None if sys.stdout.isatty() else int(os.environ.get("COLUMNS", 140)))
+
+
+def _print_json(thing: Any) -> None:
+    print(json.dumps(thing, indent=1))  # noqa: T201
+
+
+def _table(rows: list[dict[str, str]], columns: tuple[str, ...]) -> Table:
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    for row in rows:
+        table.add_row(*(escape(row[column]) for column in columns))
+    return table
+
+
+@app.command("list")
+def list_command(
+    kind: Annotated[
+        str | None, typer.Argument(help="workload, parallelizer, device, metric, suite, dataset...")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """List components, suites, data sets and plugins."""
+    from harness.listing import rows
+
+    found = rows(_registry(), kind)
+    if as_json:
+        _print_json(found)
+        return
+    console = _console()
+    console.print(_table([r for r in found if r["kind"] != "plugin"], ("kind", "name", "summary", "plugin")))
+    console.print()
+    console.print(_table([r for r in found if r["kind"] == "plugin"], ("name", "plugin", "version", "error")))
+
+
+@app.command()
+def info(name: Annotated[str, typer.Argument(help="A component's name.")], as_json: AsJson = False) -> None:
+    """Show a component's parameters, units and source, and what it works with."""
+    from harness.listing import describe
+
+    found = describe(_registry(), name)
+    if as_json:
+        _print_json(found)
+        return
+    console = _console()
+    for thing in found:
+        console.print(f"[bold]{thing['name']}[/bold] ({thing['kind']} of {thing['plugin']} {thing['version']})")
+        console.print(thing["documentation"], markup=False, highlight=False)
+        for key in ("unit", "better", "parallelizers", "workloads"):
+            if key in thing:
+                value = thing[key]
+                console.print(f"{key}: {', '.join(value) if isinstance(value, list) else value}", highlight=False)
+        parameters = [
+            {**p, "default": "required" if p["required"] else repr(p["default"])} for p in thing["parameters"]
+        ]
+        if parameters:
+            console.print(_table(parameters, ("name", "type", "default", "description")))
+
+
+@app.command()
+def run(
+    suites: Annotated[list[str], typer.Argument(metavar="SUITE...", help="Suite files, or names of plugins' suites.")],
+    only: Annotated[str | None, typer.Option(metavar="GLOB", help="Only cells whose id matches.")] = None,
+    quick: Annotated[bool, typer.Option("--quick", help="The first two seeds of each combination.")] = False,
+    jobs: Annotated[int, typer.Option(min=1, help="Cells at a time; with more than one, no time is measured.")] = 1,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with a run that was cut off.")] = False,
+    output: Annotated[Path | None, typer.Option("-o", "--output", help="The run's folder.")] = None,
+    strict: Annotated[bool, typer.Option("--strict", help="Exit with 3 if a claim falls short.")] = False,
+    print_commands: Annotated[
+        bool, typer.Option("--print-commands", help="Print a torchrun line for each cell instead.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Run suites; print tables and claims; keep everything in the run's folder."""
+    from harness.engine import commands, run_cells
+    from harness.report.progress import Progress
+    from harness.report.summary import as_json as summary_json
+    from harness.report.summary import summarise
+    from harness.report.terminal import show
+
+    registry = _registry()
+    chosen = _suites(suites, registry, only=only, quick=quick, jobs=jobs)
+    this = _open_run(chosen, output, resume=resume, registry=registry)
+    if print_commands:
+        for line in commands(this, registry):
+            print(line)  # noqa: T201
+        return
+    for problem in this.problems:
+        print(f"warning: {problem}", file=sys.stderr)  # noqa: T201
+    with Progress(this) as progress:
+        run_cells(this, registry, jobs=jobs, observe=progress.observe)
+    summary = summarise(this, registry)
+    if as_json:
+        _print_json(summary_json(summary))
+    else:
+        show(summary, _console())
+    if summary.failed:
+        sys.exit(1)
+    if strict and any(claim.verdict == "falls short" for claim in summary.claims):
+        sys.exit(3)
+
+
+def _suites(names: list[str], registry: Registry, *, only: str | None, quick: bool, jobs: int) -> list[Suite]:
+    from harness.suite import load, locate
+
+    chosen = [load(locate(name, registry), registry) for name in names]
+    if len({suite.name for suite in chosen}) < len(chosen):
+        raise HarnessError("two of the suites have one name; rename a file")
+    chosen = [suite.only(only) for suite in chosen] if only else chosen
+    chosen = [suite.quick() for suite in chosen] if quick else chosen
+    return [suite.sharing() for suite in chosen] if jobs > 1 else chosen
+
+
+def _open_run(suites: list[Suite], output: Path | None, *, resume: bool, registry: Registry) -> Run:
+    """Make a new run's folder, or open the one to go on with if it holds these very cells."""
+    from harness.environment import capture
+    from harness.store import Run, RunRecord, SuiteRecord, default_folder, latest_folder
+
+    names = [suite.name for suite in suites]
+    cells = tuple(cell for suite in suites for cell in suite.cells)
+    if resume and (output is None or (output / "run.json").exists()):
+        this = Run.open(output or latest_folder(names))
+        if this.record.cells != cells:
+            raise HarnessError(
+                "was made of other cells: run the same suites with the same options", where=str(this.folder)
+            )
+        this.results()
+        return this
+    records = tuple(SuiteRecord(name=s.name, title=s.title, text=s.text, claims=s.claims) for s in suites)
+    record = RunRecord(
+        created=date.today().isoformat(), suites=records, cells=cells, environment=capture(registry.manager)
+    )
+    return Run.create(output or default_folder(names, date.today()), record)
+
+
+@app.command()
+def report(folder: RunFolder, as_json: AsJson = False) -> None:
+    """Print a run's tables and claims again, from what is stored."""
+    from harness.report.summary import as_json as summary_json
+    from harness.report.summary import summarise
+    from harness.report.terminal import show
+    from harness.store import Run
+
+    summary = summarise(Run.open(folder), _registry())
+    if as_json:
+        _print_json(summary_json(summary))
+    else:
+        show(summary, _console())
+
+
+@app.command()
+def compare(
+    old: Annotated[Path, typer.Argument(metavar="A", help="The run to compare with.")],
+    new: Annotated[Path, typer.Argument(metavar="B", help="The run to judge.")],
+    fail_above: Annotated[
+        float | None, typer.Option("--fail-above", metavar="PERCENT", help="Exit with 1 if a metric is worse by more.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Compare two runs, paired by cell: ratios with 95 % intervals."""
+    from dataclasses import asdict
+
+    from harness.compare import compare as compare_runs
+    from harness.report.terminal import number
+    from harness.store import Run
+
+    changes = compare_runs(Run.open(old), Run.open(new), _registry())
+    if as_json:
+        _print_json([asdict(change) for change in changes])
+    else:
+        rows = [
+            {
+                "cells": c.cells,
+                "metric": c.metric,
+                "B / A": number(c.ratio),
+                "95 % interval": f"{number(c.low)} .. {number(c.high)}",
+                "pairs": str(c.pairs),
+                "verdict": c.verdict,
+            }
+            for c in changes
+        ]
+        _console().print(_table(rows, ("cells", "metric", "B / A", "95 % interval", "pairs", "verdict")))
+    if fail_above is not None and any(c.verdict == "worse" and c.percent_worse > fail_above for c in changes):
+        sys.exit(1)
+
+
+@app.command()
+def trace(
+    folder: RunFolder,
+    cell: Annotated[str, typer.Argument(help="A cell's id, or a glob that fits one.")],
+    form: Annotated[str, typer.Option("--format", help="perfetto or csv.")] = "perfetto",
+) -> None:
+    """Print a cell's timeline for a trace viewer."""
+    from harness.export import write_trace
+    from harness.store import Run
+
+    write_trace(Run.open(folder), cell, form, sys.stdout)
+
+
+@app.command()
+def doctor(
+    clean: Annotated[bool, typer.Option("--clean", help="Remove what killed runs left behind.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Say what this machine can run, what is missing, and how to get it."""
+    from harness import doctor as diagnosis
+
+    if clean:
+        for path in diagnosis.clean():
+            print(f"removed {path}")  # noqa: T201
+    rows = [dict(row) for row in diagnosis.examine(_registry())]
+    if as_json:
+        _print_json(rows)
+    else:
+        _console().print(_table(rows, ("kind", "name", "state", "detail")))
+
+
+@app.command(hidden=True)
+def cell(path: Annotated[Path, typer.Argument(metavar="SPEC.json")]) -> None:
+    """Run one cell in this process: what torchrun, srun and the engine start."""
+    from harness.cell import run_file
+
+    if run_file(path).outcome != "done":
+        sys.exit(1)
+
+
+@data_app.command("list")
+def data_list(as_json: AsJson = False) -> None:
+    """List the declared data sets."""
+    from harness.data import listing
+
+    rows = listing([offer.thing for offer in _registry().of_kind("dataset")])
+    if as_json:
+        _print_json(rows)
+    else:
+        _console().print(_table([{k: str(v) for k, v in r.items()} for r in rows], tuple(rows[0]) if rows else ()))
+
+
+@data_app.command("fetch")
+def data_fetch(names: Annotated[list[str] | None, typer.Argument(metavar="NAME...")] = None) -> None:
+    """Fetch data sets, or all of them, and check them."""
+    for dataset in _datasets(names):
+        dataset.fetch()
+        print(f"{dataset.name}: fetched and checked")  # noqa: T201
+
+
+@data_app.command("verify")
+def data_verify(names: Annotated[list[str] | None, typer.Argument(metavar="NAME...")] = None) -> None:
+    """Check the checksums of the data sets that have been fetched."""
+    problems = [problem for dataset in _datasets(names) if dataset.fetched for problem in dataset.verify()]
+    for problem in problems:
+        print(problem, file=sys.stderr)  # noqa: T201
+    if problems:
+        sys.exit(1)
+
+
+def _datasets(names: list[str] | None) -> list[Any]:
+    registry = _registry()
+    return [registry.dataset(name) for name in names or registry.names("dataset")]

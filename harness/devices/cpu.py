@@ -1,0 +1,74 @@
+"""The device ``cpu``: one worker in the calling thread, or several as threads of this process."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from contextlib import closing
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from pydantic import Field, PositiveInt
+
+from harness.components import Device, Job, Result
+from harness.devices.compute import compute_threads, numba_threads
+from harness.devices.messages import MessageCommunicator
+from harness.devices.running import Failure, root_failure, run_main, with_shard
+from harness.devices.threads import ThreadWire, thread_wires
+from harness.worker import Worker
+
+if TYPE_CHECKING:
+    from harness.devices.wire import Wire
+
+
+class Cpu(Device):
+    """The processor of this machine: one worker runs inline, several as threads of one process."""
+
+    name: ClassVar[str] = "cpu"
+
+    threads: PositiveInt = Field(1, description="compute threads a worker")
+
+    def launch(self, main: Callable[[Worker], Result], workers: int, job: Job[Any]) -> list[Result]:
+        """Run ``main`` in this process; what it raises inline passes through."""
+        with compute_threads(self.threads):
+            wires = thread_wires(workers)
+            if workers == 1:
+                return [run_here(main, job, wires[0])]
+            return self._run_threads(main, job, wires)
+
+    def _run_threads(self, main: Callable[[Worker], Result], job: Job[Any], wires: list[ThreadWire]) -> list[Result]:
+        def run(wire: ThreadWire) -> Result:
+            with numba_threads(self.threads):
+                return run_here(main, job, wire)
+
+        with ThreadPoolExecutor(len(wires), "worker") as pool:
+            futures = {pool.submit(run, wire): wire.rank for wire in wires}
+            try:
+                return _results(futures)
+            except BaseException:
+                for wire in wires:
+                    wire.close("the launch was stopped")
+                raise
+
+
+def run_here(
+    main: Callable[[Worker], Result],
+    job: Job[Any],
+    wire: Wire,
+    *,
+    torch_device: str = "cpu",
+    synchronise: Callable[[], None] = lambda: None,
+) -> Result:
+    """Run one worker in the calling thread; this process's memory is measured by who owns it."""
+    mine = with_shard(job, wire.rank)
+    with closing(mine.trace), MessageCommunicator(wire, mine.trace) as comm:
+        return run_main(main, Worker(wire.rank, wire.size, mine, comm, torch_device, synchronise))
+
+
+def _results(futures: dict[Future[Result], int]) -> list[Result]:
+    """Collect what each returned, by rank; raise the failure that came first."""
+    errors = {futures[done]: done.exception() for done in as_completed(futures)}
+    failures = [Failure.of(rank, error) for rank, error in errors.items() if error]
+    if failures:
+        root = root_failure(failures)
+        raise root.error() from errors[root.rank]
+    return [future.result() for future in futures]

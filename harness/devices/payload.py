@@ -1,0 +1,102 @@
+"""Arrays as bytes: a short description (kind, dtype, shape) and a flat buffer; no copy where none is needed."""
+
+from __future__ import annotations
+
+import ast
+import sys
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, TypeGuard
+
+from harness.errors import HarnessError
+
+if TYPE_CHECKING:
+    import numpy as np
+    import torch
+
+NUMPY, TORCH, ACCELERATOR = "numpy", "torch", "accelerator"
+
+
+def is_tensor(array: Any) -> TypeGuard[torch.Tensor]:
+    """Whether it is a torch tensor, without importing torch to find out."""
+    torch = sys.modules.get("torch")
+    return torch is not None and isinstance(array, torch.Tensor)
+
+
+def own_copy(array: Any) -> Any:
+    """Copy into a contiguous array or tensor that shares nothing; scalars become 0-d arrays."""
+    if is_tensor(array):
+        import torch
+
+        return array.detach().clone(memory_format=torch.contiguous_format)
+    import numpy as np
+
+    return np.array(_as_array(array), order="C", copy=True)
+
+
+def byte_count(array: Any) -> int:
+    """Payload bytes of an array, tensor or scalar."""
+    if is_tensor(array):
+        return array.numel() * array.element_size()
+    return int(_as_array(array).nbytes)
+
+
+def pack(array: Any) -> tuple[bytes, memoryview]:
+    """Describe an array and show its bytes; the view shares memory with it where it can."""
+    if is_tensor(array):
+        return _pack_tensor(array)
+    import numpy as np
+
+    plain = _as_array(array)
+    text = f"{NUMPY}|{np.lib.format.dtype_to_descr(plain.dtype)!r}|{plain.shape!r}"
+    return text.encode(), plain.reshape(-1).view(np.uint8).data
+
+
+def blank(description: bytes) -> tuple[Any, memoryview]:
+    """Make an array as described, and the writable view of its bytes that is to be filled."""
+    kind, dtype, shape = _parsed(description)
+    import numpy as np
+
+    if kind == NUMPY:
+        array = np.empty(shape, dtype)
+        return array, array.reshape(-1).view(np.uint8).data
+    import torch
+
+    tensor = torch.empty(shape, dtype=dtype)
+    return tensor, tensor.view(-1).view(torch.uint8).numpy().data
+
+
+def is_accelerated(description: bytes) -> bool:
+    """Whether the sender's tensor lay on an accelerator."""
+    return _parsed(description)[0] == ACCELERATOR
+
+
+def _as_array(array: Any) -> np.ndarray[Any, Any]:
+    import numpy as np
+
+    plain = np.asarray(array, order="C")
+    if plain.dtype.hasobject:
+        raise HarnessError(f"cannot send an array of {plain.dtype}: use a dtype of fixed size")
+    return plain
+
+
+def _pack_tensor(tensor: torch.Tensor) -> tuple[bytes, memoryview]:
+    import torch
+
+    if tensor.layout is not torch.strided:
+        raise HarnessError(f"cannot send a tensor of layout {tensor.layout}: send its parts, or to_dense()")
+    kind = TORCH if tensor.device.type == "cpu" else ACCELERATOR
+    text = f"{kind}|{str(tensor.dtype).removeprefix('torch.')!r}|{tuple(tensor.shape)!r}"
+    flat = tensor.detach().cpu().resolve_conj().resolve_neg().reshape(-1)
+    return text.encode(), flat.contiguous().view(torch.uint8).numpy().data
+
+
+@lru_cache(4096)
+def _parsed(description: bytes) -> tuple[str, Any, tuple[int, ...]]:
+    kind, dtype, shape = description.decode().split("|")
+    if kind == NUMPY:
+        import numpy as np
+
+        return kind, np.lib.format.descr_to_dtype(ast.literal_eval(dtype)), ast.literal_eval(shape)
+    import torch
+
+    return kind, getattr(torch, ast.literal_eval(dtype)), ast.literal_eval(shape)

@@ -1,0 +1,98 @@
+"""All-reduce of tensors by torch.distributed, beside a wire for everything else.
+
+NCCL and gloo know no requests, no messages that come unasked and no shapes that the receiver did
+not expect; the wire does. What they are for is the one operation that has to be fast.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Literal, cast
+
+from harness.devices.collectives import check_mean
+from harness.devices.messages import MessageCommunicator
+from harness.devices.payload import byte_count, is_tensor, own_copy
+from harness.devices.running import Place
+from harness.devices.wire import Wire, farewell
+from harness.trace import TraceWriter
+from harness.worker import A, Operation, PeerLost
+
+if TYPE_CHECKING:
+    import torch
+
+Backend = Literal["nccl", "gloo"]
+DTYPES = ("float16", "bfloat16", "float32", "float64", "int32", "int64")
+NOTICE_SECONDS = 1.0
+
+
+class TorchCommunicator(MessageCommunicator):
+    """A communicator that lets the default process group of torch.distributed reduce tensors."""
+
+    def __init__(self, wire: Wire, trace: TraceWriter, backend: Backend) -> None:
+        self._backend = backend
+        super().__init__(wire, trace)
+
+    def all_reduce(self, array: A, operation: Operation = "sum") -> A:
+        """Reduce natively; counted as the ring's bytes, 2 (m - 1) / m of the tensor, to the right."""
+        if not is_tensor(array) or str(array.dtype).removeprefix("torch.") not in DTYPES or self.size == 1:
+            return super().all_reduce(array, operation)
+        check_mean(array, operation)
+        total = byte_count(array) * 2 * (self.size - 1) // self.size
+        self._bytes.add(self._peer((self.rank + 1) % self.size), total)
+        staged = own_copy(array.cpu() if self._backend == "gloo" else array)
+        self._reduce(staged, operation)
+        return cast("A", staged.to(array.device))
+
+    def _reduce(self, tensor: torch.Tensor, operation: Operation) -> None:
+        import torch.distributed as dist
+
+        codes = {
+            "sum": dist.ReduceOp.SUM,
+            "mean": dist.ReduceOp.SUM,
+            "max": dist.ReduceOp.MAX,
+            "min": dist.ReduceOp.MIN,
+        }
+        try:
+            dist.all_reduce(tensor, codes[operation], self._group)
+        except RuntimeError as error:
+            raise self._explained(error) from error
+        if operation == "mean":
+            tensor /= self.size
+
+    def _explained(self, error: RuntimeError) -> Exception:
+        """Name the lost peer: torch does not, the wire does a moment later."""
+        deadline = time.monotonic() + NOTICE_SECONDS
+        while time.monotonic() < deadline:
+            for rank, reason in self._wire.lost().items():
+                return PeerLost(farewell(rank, reason))
+            time.sleep(0.01)
+        return error
+
+    def _become(self, ranks: Sequence[int], channel: int) -> None:
+        import torch.distributed as dist
+
+        super()._become(ranks, channel)
+        whole = len(ranks) == self._wire.size
+        self._group: Any = dist.group.WORLD if whole else dist.new_group(sorted(ranks), use_local_synchronization=True)
+
+
+@contextmanager
+def process_group(place: Place, backend: Backend, *, host: str = "127.0.0.1") -> Iterator[None]:
+    """Set up torch.distributed's default process group among the ranks of a launch on one machine."""
+    import torch.distributed as dist
+    from torch._C._distributed_c10d import TCPStore
+
+    os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo0" if sys.platform == "darwin" else "lo")
+    first = place.rank == 0
+    store = TCPStore(host, 0, is_master=True, wait_for_workers=False) if first else None
+    port = place.meet(store.port if store else None)[0]
+    store = store or TCPStore(host, port, is_master=False)
+    dist.init_process_group(backend, store=store, rank=place.rank, world_size=place.size)
+    try:
+        yield
+    finally:
+        dist.destroy_process_group()

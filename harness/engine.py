@@ -1,0 +1,121 @@
+"""Running a run's cells: block by block, in random order within a block, whatever happens to any of them."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from pathlib import Path
+
+from harness.errors import HarnessError
+from harness.process import run_cell, warm_up
+from harness.records import CellResult, CellSpec
+from harness.registry import Registry
+from harness.store import Run, write_atomically
+
+OUTPUT_CHARACTERS = 2000
+Observer = Callable[[CellSpec, CellResult | None], None]
+
+
+def run_cells(run: Run, registry: Registry, *, jobs: int = 1, observe: Observer = lambda cell, result: None) -> None:
+    """Run every cell that has no result yet; ``observe`` sees each start (``None``) and each result.
+
+    A block of which only some cells are done is taken again whole where its times matter, since
+    cells that are compared must have run together.
+    """
+    waiting = order(run, _timed(run, registry))
+    warm_up(_imports(waiting, registry))
+    attempt = _Attempt(run, registry, observe)
+    if jobs == 1:
+        for cell in waiting:
+            attempt(cell)
+        return
+    with ThreadPoolExecutor(jobs) as pool:
+        try:
+            list(pool.map(attempt, waiting))
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+def order(run: Run, timed: bool) -> list[CellSpec]:
+    """The cells still to run, in the run's own random order: seeded, so that resuming keeps to it."""
+    blocks: dict[tuple[str, str], list[CellSpec]] = {}
+    for cell in run.record.cells:
+        blocks.setdefault((cell.suite, cell.block), []).append(cell)
+    finished = set(run.results())
+    waiting: list[CellSpec] = []
+    for (suite, block), cells in blocks.items():
+        missing = [cell for cell in cells if cell.id not in finished]
+        again = cells if timed and missing else missing
+        waiting += random.Random(f"{suite}/{block}").sample(again, len(again))
+    return waiting
+
+
+def _timed(run: Run, registry: Registry) -> bool:
+    metrics = {metric.name for cell in run.record.cells if cell.alone for metric in cell.metrics}
+    return any(registry.offer("metric", name).thing.timed for name in metrics)
+
+
+def _imports(cells: Iterable[CellSpec], registry: Registry) -> set[str]:
+    modules: set[str] = set()
+    for kind in ("workload", "parallelizer", "device"):
+        for name in {getattr(cell, kind).name for cell in cells if not cell.skip}:
+            modules.update(registry.component(kind, name).imports)
+    return modules
+
+
+class _Attempt:
+    """Run one cell and store what came of it."""
+
+    def __init__(self, run: Run, registry: Registry, observe: Observer) -> None:
+        self.run = run
+        self.registry = registry
+        self.observe = observe
+
+    def __call__(self, cell: CellSpec) -> None:
+        hook = self.registry.manager.hook
+        hook.harness_cell_started(cell=cell)
+        self.observe(cell, None)
+        result = CellResult(cell=cell, outcome="skipped", reason=cell.skip) if cell.skip else self._ran(cell)
+        self.run.save(result)
+        self.observe(cell, result)
+        hook.harness_cell_finished(cell=cell, result=result)
+
+    def _ran(self, cell: CellSpec) -> CellResult:
+        folder = self.run.clear(cell)
+        path = folder / "spec.json"
+        write_atomically(path, cell.model_dump_json(indent=1))
+        device = self.registry.component("device", cell.device.name)
+        end = run_cell(cell, path, start=getattr(device, "start", "fork"))
+        result = self.run.result(cell)
+        if end.outcome == "done" and result is None:
+            return CellResult(cell=cell, outcome="failed", reason="ended and left no result", output=_tail(folder))
+        if result is None or end.outcome == "timeout":
+            outcome = "failed" if end.outcome == "done" else end.outcome
+            return CellResult(cell=cell, outcome=outcome, reason=end.reason, output=_tail(folder))
+        return result if result.outcome == "done" else result.model_copy(update={"output": _tail(folder)})
+
+
+def _tail(folder: Path) -> str:
+    with suppress(OSError):
+        return (folder / "output.txt").read_text(encoding="utf-8", errors="replace")[-OUTPUT_CHARACTERS:]
+    return ""
+
+
+def commands(run: Run, registry: Registry, *, host: str = "$HOST", nodes: int = 1) -> Sequence[str]:
+    """A torchrun line for each cell, for machines that this one cannot start processes on."""
+    del registry
+    lines = []
+    for cell in run.record.cells:
+        folder = run.clear(cell)
+        path = folder / "spec.json"
+        write_atomically(path, cell.model_dump_json(indent=1))
+        lines.append(
+            f"torchrun --nnodes={nodes} --nproc-per-node=gpu --rdzv-backend=c10d --rdzv-endpoint={host}:29400 "
+            f"-m harness cell {path}"
+        )
+    if not lines:
+        raise HarnessError("no cell to print a command for")
+    return lines

@@ -1,0 +1,97 @@
+"""Metrics of time. Preparation and evaluation are left out of all of them but ``total_time``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+from pydantic import Field, field_validator
+
+from harness.components import Censored, Metric
+from harness.formula import Condition
+
+if TYPE_CHECKING:
+    from harness.tracefile import Trace
+
+
+class WallTime(Metric):
+    """Seconds from the start of the work to its end, preparation and evaluation left out."""
+
+    name: ClassVar[str] = "wall_time"
+    unit: ClassVar[str] = "seconds"
+    better: ClassVar[Literal["lower", "higher"]] = "lower"
+    timed: ClassVar[bool] = True
+
+    def measure(self, trace: Trace) -> float | None:
+        """Read it off the spans ``run`` and ``evaluate``."""
+        return trace.wall_seconds
+
+
+class TotalTime(Metric):
+    """Seconds from the first event to the last, preparation and evaluation included."""
+
+    name: ClassVar[str] = "total_time"
+    unit: ClassVar[str] = "seconds"
+    better: ClassVar[Literal["lower", "higher"]] = "lower"
+    timed: ClassVar[bool] = True
+
+    def measure(self, trace: Trace) -> float | None:
+        """Read it off the whole trace."""
+        return trace.total_seconds
+
+
+class TimeToTarget(Metric):
+    """Seconds of work until a traced value first met the target; at least the whole run if it never did."""
+
+    name: ClassVar[str] = "time_to_target"
+    unit: ClassVar[str] = "seconds"
+    better: ClassVar[Literal["lower", "higher"]] = "lower"
+    timed: ClassVar[bool] = True
+
+    target: str | None = Field(None, description="such as 'accuracy >= 0.85'; by default the budget's target")
+
+    @field_validator("target")
+    @classmethod
+    def _parses(cls, target: str | None) -> str | None:
+        if target is not None:
+            Condition.parse_named(target)
+        return target
+
+    def measure(self, trace: Trace) -> float | Censored | None:
+        """Find the first value that meets the target."""
+        target = self.target or trace.fact("budget").get("target")
+        if not target:
+            return None
+        goal = Condition.parse_named(str(target))
+        values = trace.values(goal.name)
+        for start, value in zip(values.start, values.value, strict=True):
+            if goal.met(float(value)):
+                return trace.active_seconds(float(start))
+        wall = trace.wall_seconds
+        return None if wall is None or not len(values) else Censored(wall)
+
+
+class Throughput(Metric):
+    """Training samples processed per second of work."""
+
+    name: ClassVar[str] = "throughput"
+    unit: ClassVar[str] = "samples_per_second"
+    better: ClassVar[Literal["lower", "higher"]] = "higher"
+    timed: ClassVar[bool] = True
+
+    def measure(self, trace: Trace) -> float | None:
+        """Divide the counter ``samples`` by the wall time."""
+        samples, seconds = trace.total("samples"), trace.wall_seconds
+        return samples / seconds if samples is not None and seconds else None
+
+
+class DeviceTime(Metric):
+    """Seconds that the workers' processors worked, all workers together."""
+
+    name: ClassVar[str] = "device_time"
+    unit: ClassVar[str] = "seconds"
+    better: ClassVar[Literal["lower", "higher"]] = "lower"
+    timed: ClassVar[bool] = True
+
+    def measure(self, trace: Trace) -> float | None:
+        """Add the CPU seconds of the spans ``run``, evaluation left out."""
+        return trace.cpu_seconds

@@ -1,0 +1,143 @@
+"""The process of one cell, watched from outside: its time, its memory, and everything that it started."""
+
+from __future__ import annotations
+
+import contextlib
+import multiprocessing
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from multiprocessing.connection import wait
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+from types import ModuleType
+from typing import Literal
+
+from harness.cell import child
+from harness.records import CellSpec
+from harness.units import BYTES
+from harness.warm import PRELOAD
+
+POLL_SECONDS = 0.25
+THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+PAGE = os.sysconf("SC_PAGE_SIZE")
+
+_starting = threading.Lock()
+
+
+@dataclass(frozen=True)
+class End:
+    """How a cell's process ended: by itself (``reason`` empty if with status 0), or stopped from here."""
+
+    outcome: Literal["done", "failed", "timeout"]
+    reason: str = ""
+
+
+def run_cell(spec: CellSpec, path: Path, *, start: Literal["fork", "spawn"]) -> End:
+    """Run the cell that ``path`` specifies in a process of its own; nothing it started survives it."""
+    process = _start(spec, path, start)
+    try:
+        return _watch(process, spec)
+    finally:
+        _kill_group(process)
+
+
+def warm_up(modules: Iterable[str]) -> None:
+    """Have the fork server import these modules when it starts."""
+    os.environ[PRELOAD] = " ".join(sorted(set(modules)))
+    multiprocessing.get_context("forkserver").set_forkserver_preload(["harness.warm"])
+
+
+def _start(spec: CellSpec, path: Path, start: Literal["fork", "spawn"]) -> BaseProcess | subprocess.Popen[bytes]:
+    with _starting, _one_thread():
+        if spec.python or start == "spawn":
+            output = path.with_name("output.txt").open("ab")
+            command = [spec.python or sys.executable, "-X", "faulthandler", "-m", "harness", "cell", str(path)]
+            return subprocess.Popen(command, stdout=output, stderr=output, stdin=subprocess.DEVNULL, process_group=0)
+        process = multiprocessing.get_context("forkserver").Process(target=child, args=(str(path),))
+        with _anonymous_main():
+            process.start()
+        return process
+
+
+@contextlib.contextmanager
+def _one_thread() -> Iterator[None]:
+    """Libraries start with one thread where the user said nothing; a device's ``threads`` asks for more."""
+    added = [name for name in THREADS if name not in os.environ]
+    os.environ.update(dict.fromkeys(added, "1"))
+    yield
+    for name in added:
+        del os.environ[name]
+
+
+@contextlib.contextmanager
+def _anonymous_main() -> Iterator[None]:
+    """Keep the child from importing this program's main module again, command line and all."""
+    main = sys.modules["__main__"]
+    sys.modules["__main__"] = ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = main
+
+
+def _watch(process: BaseProcess | subprocess.Popen[bytes], spec: CellSpec) -> End:
+    deadline = time.monotonic() + spec.time_limit
+    while True:
+        code = _wait(process, POLL_SECONDS)
+        if code is not None:
+            return End("done") if code == 0 else End("failed", _death(code))
+        if time.monotonic() > deadline:
+            return End("timeout", f"no end after {spec.time_limit:g} s")
+        used = resident_bytes(process.pid or 0)
+        if used > spec.memory_limit:
+            gib = BYTES["GiB"]
+            return End("failed", f"killed for memory: {used / gib:.2f} GiB, limit {spec.memory_limit / gib:.2f} GiB")
+
+
+def _wait(process: BaseProcess | subprocess.Popen[bytes], seconds: float) -> int | None:
+    if isinstance(process, subprocess.Popen):
+        try:
+            return process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            return None
+    wait([process.sentinel], seconds)
+    return process.exitcode
+
+
+def _death(code: int) -> str:
+    if code >= 0:
+        return f"ended with status {code} and left no result"
+    try:
+        name = signal.Signals(-code).name
+    except ValueError:
+        name = "unknown"
+    hint = ", perhaps for want of memory" if name == "SIGKILL" else ""
+    return f"died of signal {-code} ({name}){hint}"
+
+
+def resident_bytes(group: int) -> int:
+    """Resident memory of every process in a group; 0 where /proc does not tell."""
+    total = 0
+    for entry in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError, ValueError, IndexError):
+            fields = (entry / "stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
+            if int(fields[2]) == group:
+                total += int(fields[21]) * PAGE
+    return total
+
+
+def _kill_group(process: BaseProcess | subprocess.Popen[bytes]) -> None:
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid or 0, signal.SIGKILL)
+    with contextlib.suppress(ProcessLookupError):
+        process.kill()
+    if isinstance(process, subprocess.Popen):
+        process.wait()
+    else:
+        process.join()

@@ -1,0 +1,1 @@
+"""What a run shows: tables in the terminal, and JSON."""

@@ -1,0 +1,286 @@
+"""Suites: a TOML file becomes blocks of cells, metrics to take and claims to test.
+
+Everything that can be wrong with a suite is found here, before anything runs.
+"""
+
+from __future__ import annotations
+
+import itertools
+import tomllib
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveInt, ValidationError
+
+from harness.components import Budget, Device, Parallelizer, Workload
+from harness.errors import HarnessError
+from harness.pairing import check_claim, pairings
+from harness.records import CellSpec, ClaimSpec, ComponentSpec
+from harness.registry import NotInstalled, Registry, explain
+from harness.units import ByteSize, Duration
+
+Entry = str | dict[str, Any]
+QUICK_SEEDS = 2
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class MatrixTable(_Table):
+    """One ``[[matrix]]``: every combination of its lists becomes a cell."""
+
+    workload: Entry | list[Entry]
+    parallelizer: Entry | list[Entry]
+    device: Entry | list[Entry] = "cpu"
+    seeds: PositiveInt | Annotated[list[NonNegativeInt], Field(min_length=1)] = 1
+    budget: Budget | None = None
+    time_limit: Duration | None = None
+    memory_limit: ByteSize | None = None
+    numerics: bool = True
+    python: str | None = None
+
+
+class SuiteTable(_Table):
+    """A suite file."""
+
+    title: str
+    description: str = ""
+    metrics: list[Entry] = Field(min_length=1)
+    matrix: list[MatrixTable] = Field(min_length=1)
+    claims: list[ClaimSpec] = []
+    budget: Budget = Budget()
+    time_limit: Duration = 600.0
+    memory_limit: ByteSize = 16 * 2**30
+
+
+@dataclass(frozen=True)
+class Suite:
+    """A suite, checked and expanded; ``cells`` lie block by block."""
+
+    name: str
+    title: str
+    text: str
+    cells: tuple[CellSpec, ...]
+    claims: tuple[ClaimSpec, ...]
+
+    def blocks(self) -> list[list[CellSpec]]:
+        """The cells grouped by block, in order."""
+        return [list(block) for _, block in itertools.groupby(self.cells, key=lambda c: c.block)]
+
+    def only(self, pattern: str) -> Suite:
+        """Keep the cells whose id matches a glob."""
+        kept = tuple(c for c in self.cells if fnmatchcase(c.id, pattern))
+        if not kept:
+            raise HarnessError(f"no cell of {self.name} matches {pattern!r}; ids look like {self.cells[0].id!r}")
+        return replace(self, cells=kept)
+
+    def sharing(self) -> Suite:
+        """Let the cells share the machine: what depends on the clock is then not measured."""
+        return replace(self, cells=tuple(c.model_copy(update={"alone": False}) for c in self.cells))
+
+    def quick(self) -> Suite:
+        """Keep the first seeds of each combination."""
+        kept: dict[str, list[CellSpec]] = {}
+        for cell in self.cells:
+            kept.setdefault(cell.id.rpartition("/")[0], []).append(cell)
+        chosen = {c.id for cells in kept.values() for c in sorted(cells, key=lambda c: c.seed)[:QUICK_SEEDS]}
+        return replace(self, cells=tuple(c for c in self.cells if c.id in chosen))
+
+
+def locate(name: str, registry: Registry) -> Path:
+    """Find a suite: a path, or the name of one that comes with a plugin."""
+    path = Path(name)
+    if path.suffix == ".toml" or path.exists():
+        if path.is_file():
+            return path
+        raise HarnessError("no such suite file", where=name)
+    found: Path = registry.offer("suite", name).thing
+    return found
+
+
+def load(path: Path, registry: Registry) -> Suite:
+    """Read and check a suite file; raise one clear line about the first thing wrong."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise HarnessError(f"cannot be read: {error}", where=str(path)) from None
+    return parse(text, name=path.stem, where=str(path), registry=registry)
+
+
+def parse(text: str, *, name: str, where: str, registry: Registry) -> Suite:
+    """Check and expand a suite's text; ``where`` names it in errors."""
+    try:
+        table = SuiteTable.model_validate(tomllib.loads(text))
+    except tomllib.TOMLDecodeError as error:
+        raise HarnessError(f"not valid TOML: {error}", where=where) from None
+    except ValidationError as error:
+        raise HarnessError(_explain(error), where=where) from None
+    metrics = [_component("metric", entry, registry, f"{where}: metrics[{i}]") for i, entry in enumerate(table.metrics)]
+    _refuse_twins((m.label for m in metrics), "metric", where)
+    _refuse_twins((c.id for c in table.claims), "claim", where)
+    expansion = _Expansion(name, table, tuple(metrics), registry, where)
+    cells = _unique(expansion.cells(), where)
+    for i, claim in enumerate(table.claims):
+        try:
+            check_claim(claim, cells, [m.label for m in metrics], registry.names("estimator"))
+        except HarnessError as error:
+            raise HarnessError(str(error), where=f"{where}: claims[{i}] ({claim.id})") from None
+    return Suite(name, table.title, text, tuple(_in_blocks(cells, table.claims)), tuple(table.claims))
+
+
+@dataclass(frozen=True)
+class _Expansion:
+    suite: str
+    table: SuiteTable
+    metrics: tuple[ComponentSpec, ...]
+    registry: Registry
+    where: str
+
+    def cells(self) -> Iterator[CellSpec]:
+        for i, matrix in enumerate(self.table.matrix):
+            axes = [
+                self._axis(kind, getattr(matrix, kind), f"{self.where}: matrix[{i}].{kind}")
+                for kind in ("workload", "parallelizer", "device")
+            ]
+            seeds = list(range(matrix.seeds)) if isinstance(matrix.seeds, int) else matrix.seeds
+            for workload, parallelizer, device in itertools.product(*axes):
+                skip = self._fit(workload, parallelizer, device, f"{self.where}: matrix[{i}]", python=matrix.python)
+                for seed in seeds:
+                    yield CellSpec(
+                        id=f"{self.suite}/{workload.label}/{parallelizer.label}/{device.label}/{seed}",
+                        suite=self.suite,
+                        block="",
+                        workload=workload,
+                        parallelizer=parallelizer,
+                        device=device,
+                        seed=seed,
+                        budget=matrix.budget or self.table.budget,
+                        metrics=self.metrics,
+                        time_limit=matrix.time_limit or self.table.time_limit,
+                        memory_limit=matrix.memory_limit or self.table.memory_limit,
+                        numerics=matrix.numerics,
+                        python=matrix.python,
+                        skip=skip,
+                    )
+
+    def _axis(self, kind: str, entries: Entry | list[Entry], where: str) -> list[ComponentSpec]:
+        if not isinstance(entries, list):
+            return [_component(kind, entries, self.registry, where)]
+        if not entries:
+            raise HarnessError(f"empty: name at least one {kind}", where=where)
+        return [_component(kind, entry, self.registry, f"{where}[{i}]") for i, entry in enumerate(entries)]
+
+    def _fit(
+        self,
+        workload: ComponentSpec,
+        parallelizer: ComponentSpec,
+        device: ComponentSpec,
+        where: str,
+        *,
+        python: str | None,
+    ) -> str:
+        """Refuse a combination that makes no sense; return why one that does cannot run here."""
+        try:
+            task: Workload = self.registry.build("workload", workload.name, workload.parameters)
+            method: Parallelizer[Any] = self.registry.build("parallelizer", parallelizer.name, parallelizer.parameters)
+            place: Device = self.registry.build("device", device.name, device.parameters)
+        except NotInstalled as missing:
+            return str(missing)
+        refusal = _refusal(method, task, place)
+        if refusal:
+            fitting = ", ".join(fitting_parallelizers(type(task), self.registry)) or "none"
+            raise HarnessError(f"{refusal}; {task.name} has these: {fitting}", where=where)
+        if python:
+            return ""
+        return next((str(a) for c in (task, method, place) if not (a := c.availability()).ok), "")
+
+
+def _refusal(method: Parallelizer[Any], task: Workload, place: Device) -> str:
+    if not isinstance(task, method.accepts()):
+        kinds = " or ".join(kind.__name__ for kind in method.accepts())
+        return f"{method.name} takes a {kinds}, which {task.name} is not"
+    return method.refuses(task, place)
+
+
+def fitting_parallelizers(task: type[Workload], registry: Registry) -> list[str]:
+    """The names of the parallelizers whose workload kinds include this class."""
+    return [o.name for o in registry.of_kind("parallelizer") if issubclass(task, o.thing.accepts())]
+
+
+def _component(kind: str, entry: Entry, registry: Registry, where: str) -> ComponentSpec:
+    """Read a name, or a table of name, label and parameters; check both against the class."""
+    table: dict[str, Any] = {"name": entry} if isinstance(entry, str) else dict(entry)
+    name, label = table.pop("name", None), table.pop("label", None)
+    if not isinstance(name, str):
+        raise HarnessError(f"name is missing: write {{ name = {kind.upper()!r}, ... }}", where=where)
+    if label is not None and (not isinstance(label, str) or not label or "/" in label):
+        raise HarnessError(f"label must be text without '/', not {label!r}", where=where)
+    with suppress(NotInstalled):
+        registry.build(kind, name, table, where=where)
+    return ComponentSpec(name=name, label=label or _label(name, table), parameters=_plain(table, where))
+
+
+def _plain(table: dict[str, Any], where: str) -> dict[str, Any]:
+    """Refuse TOML's dates, which JSON has no form for."""
+    for key, value in table.items():
+        if type(value).__module__ == "datetime":
+            raise HarnessError(f"{key}: write the date as text", where=where)
+    return table
+
+
+def _label(name: str, parameters: dict[str, Any]) -> str:
+    inside = ",".join(f"{key}={value}" for key, value in parameters.items()).replace("/", "-")
+    bare = name.rpartition(":")[2]
+    return f"{bare}({inside})" if inside else bare
+
+
+def _explain(error: ValidationError) -> str:
+    """Name the near keys of the very table in which an unknown one stands."""
+    first = error.errors()[0]
+    models: dict[str, type[BaseModel]] = {"matrix": MatrixTable, "claims": ClaimSpec}
+    return explain(error, models.get(str(first["loc"][0]), SuiteTable) if len(first["loc"]) > 1 else SuiteTable)
+
+
+def _refuse_twins(names: Iterable[str], kind: str, where: str) -> None:
+    seen: set[str] = set()
+    for name in names:
+        if name in seen:
+            raise HarnessError(f"two {kind}s are called {name!r}: give one a label of its own", where=where)
+        seen.add(name)
+
+
+def _unique(cells: Iterable[CellSpec], where: str) -> list[CellSpec]:
+    """Drop repetitions of one cell; refuse two different cells with one id."""
+    found: dict[str, CellSpec] = {}
+    for cell in cells:
+        if found.setdefault(cell.id, cell) != cell:
+            raise HarnessError(f"two different cells are called {cell.id!r}: give them labels", where=where)
+    return list(found.values())
+
+
+def _in_blocks(cells: Sequence[CellSpec], claims: Sequence[ClaimSpec]) -> list[CellSpec]:
+    """Put cells that a claim pairs, or that differ in the parallelizer alone, into one block, lowest seeds first."""
+    leader = {cell.id: cell.id for cell in cells}
+
+    def find(cell: str) -> str:
+        while leader[cell] != cell:
+            leader[cell] = cell = leader[leader[cell]]
+        return cell
+
+    peers: dict[tuple[str, str, int], str] = {}
+    for cell in cells:
+        first = peers.setdefault((cell.workload.label, cell.device.label, cell.seed), cell.id)
+        leader[find(cell.id)] = find(first)
+    for claim in claims:
+        for pair in pairings(claim, cells):
+            first, *others = (cell.id for cell in pair.values())
+            for other in others:
+                leader[find(other)] = find(first)
+    blocked = [cell.model_copy(update={"block": find(cell.id)}) for cell in cells]
+    order = {block: i for i, block in enumerate(dict.fromkeys(c.block for c in sorted(blocked, key=lambda c: c.seed)))}
+    return sorted(blocked, key=lambda c: order[c.block])

@@ -1,0 +1,17 @@
+"""Imported once by the fork server: brings in what cells will need, initialising nothing."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import os
+
+from harness.registry import load
+
+PRELOAD = "HARNESS_PRELOAD"
+
+# A module that fails here fails again in the cell that needs it, where the error belongs.
+for _module in ["harness.cell", "pyarrow.ipc", "pyarrow.parquet", *os.environ.get(PRELOAD, "").split()]:
+    with contextlib.suppress(Exception):
+        importlib.import_module(_module)
+load()

@@ -1,0 +1,1 @@
+"""The core's own workloads, and the kinds that several plugins share."""

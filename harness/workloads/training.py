@@ -1,0 +1,119 @@
+"""The workload kind of minibatch training: a torch model, a loss, and data in memory."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
+
+from harness.components import Job, Serial, Workload
+from harness.trace import TraceWriter
+from harness.worker import Worker
+
+if TYPE_CHECKING:
+    import numpy as np
+    import torch
+
+
+class TrainingWorkload(Workload, Serial):
+    """Minibatch SGD on a torch model; subclasses say which model and which data."""
+
+    requires: ClassVar[tuple[str, ...]] = ("torch",)
+    remedy: ClassVar[str] = "pip install 'paper-harness[torch]'"
+    imports: ClassVar[tuple[str, ...]] = ("torch",)
+
+    batch_size: PositiveInt = Field(64, description="samples a minibatch, all workers together")
+    rate: PositiveFloat = Field(0.05, description="step size")
+    momentum: NonNegativeFloat = Field(0.9, description="momentum of SGD")
+    weight_decay: NonNegativeFloat = Field(0.0, description="L2 weight")
+    evaluations: PositiveFloat = Field(2.0, description="evaluations an epoch")
+
+    @abstractmethod
+    def model(self) -> torch.nn.Module:
+        """Build the model; its initial weights come from torch's default generator, seeded by the caller."""
+
+    @abstractmethod
+    def train_set(self) -> tuple[torch.Tensor, torch.Tensor]:
+        """Inputs (n, ...) and targets (n,)."""
+
+    @abstractmethod
+    def test_set(self) -> tuple[torch.Tensor, torch.Tensor]:
+        """Held-out inputs and targets, as in ``train_set``."""
+
+    def prepare(self) -> None:
+        """Load both sets."""
+        self.train_set()
+        self.test_set()
+
+    def loss(self, outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+        """Mean cross-entropy."""
+        import torch
+
+        return torch.nn.functional.cross_entropy(outputs, targets)
+
+    def initial_model(self, seed: int, device: str = "cpu") -> torch.nn.Module:
+        """The model with the initial weights that this seed gives, the same on every worker."""
+        import torch
+
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            return self.model().to(device)
+
+    def optimizer(self, model: torch.nn.Module) -> torch.optim.Optimizer:
+        """SGD with the workload's momentum and weight decay."""
+        import torch
+
+        return torch.optim.SGD(model.parameters(), lr=self.rate, momentum=self.momentum, weight_decay=self.weight_decay)
+
+    def batches(self, rng: np.random.Generator) -> Iterator[np.ndarray[Any, Any]]:
+        """One epoch's minibatches, as indices into the training set; a last partial one is dropped."""
+        order = rng.permutation(len(self.train_set()[1]))
+        for start in range(0, len(order) - self.batch_size + 1, self.batch_size):
+            yield order[start : start + self.batch_size]
+
+    def evaluate(self, model: torch.nn.Module, trace: TraceWriter, step: int, device: str = "cpu") -> None:
+        """Record ``loss`` and ``accuracy`` on the test set, everyone else being paused."""
+        import torch
+
+        inputs, targets = self.test_set()
+        with trace.span("evaluate", step=step), torch.no_grad():
+            model.eval()
+            outputs = torch.cat([model(part.to(device)).cpu() for part in torch.split(inputs, 1024)])
+            model.train()
+            trace.value("loss", float(self.loss(outputs, targets)), step=step)
+            trace.value("accuracy", float((outputs.argmax(1) == targets).float().mean()), step=step)
+
+    def serial(self, job: Job[Any]) -> None:
+        """Train with one worker on the job's device."""
+        job.launch(train_serially, 1)
+
+
+def train_serially(worker: Worker) -> None:
+    """Plain minibatch SGD, the reference for every way to divide it."""
+    import torch
+
+    job, device = worker.job, worker.torch_device
+    workload: TrainingWorkload = job.workload
+    inputs, targets = (tensor.to(device) for tensor in workload.train_set())
+    model = workload.initial_model(job.seed, device)
+    optimizer = workload.optimizer(model)
+    per_epoch = len(targets) // workload.batch_size
+    pace = max(1, round(per_epoch / workload.evaluations))
+    step = 0
+    while not job.spent(epochs=step / per_epoch, steps=step):
+        for batch in workload.batches(job.rng(step)):
+            chosen = torch.from_numpy(batch).to(device)
+            with worker.work("step", step=step):
+                optimizer.zero_grad()
+                workload.loss(model(inputs[chosen]), targets[chosen]).backward()  # type: ignore[no-untyped-call]
+                optimizer.step()
+            worker.trace.count("samples", len(batch))
+            step += 1
+            if step % pace == 0:
+                workload.evaluate(model, worker.trace, step, device)
+            if job.spent(epochs=step / per_epoch, steps=step):
+                break
+    if step % pace:
+        workload.evaluate(model, worker.trace, step, device)

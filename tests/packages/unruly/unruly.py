@@ -1,0 +1,132 @@
+"""A plugin for tests: one well-behaved workload, and parallelizers that go wrong in every way."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from typing import Any, ClassVar, Literal
+
+from pydantic import Field, PositiveInt
+
+from harness import Censored, Device, Job, Metric, Parallelizer, Serial, Trace, Workload, hookimpl
+
+
+class Counting(Workload, Serial):
+    """Counts to a number; nothing can be simpler."""
+
+    name: ClassVar[str] = "counting"
+    upto: PositiveInt = Field(5, description="how far to count")
+
+    def prepare(self) -> None:
+        pass
+
+    def serial(self, job: Job[Any]) -> None:
+        rng = job.rng(0)
+        for step in range(self.upto):
+            with job.trace.span("count", step=step):
+                job.trace.value("loss", 1 / (step + 1) + rng.random(), step=step)
+            if job.spent(steps=step + 1):
+                break
+
+
+class Other(Workload):
+    """A workload that no parallelizer here takes."""
+
+    name: ClassVar[str] = "other"
+
+    def prepare(self) -> None:
+        pass
+
+
+class Unruly(Parallelizer[Counting]):
+    """Goes wrong in the way that is asked for."""
+
+    name: ClassVar[str] = "unruly"
+    how: Literal["raise", "exit", "segfault", "hang", "memory", "nan", "trace", "print"] = Field("raise")
+
+    def run(self, job: Job[Counting]) -> None:
+        print(f"about to {self.how}")
+        getattr(self, f"_{self.how}")(job)
+
+    def _raise(self, job: Job[Counting]) -> None:
+        raise ValueError("this one raises")
+
+    def _exit(self, job: Job[Counting]) -> None:
+        os._exit(7)
+
+    def _segfault(self, job: Job[Counting]) -> None:
+        os.kill(os.getpid(), signal.SIGSEGV)
+
+    def _hang(self, job: Job[Counting]) -> None:
+        time.sleep(3600)
+
+    def _memory(self, job: Job[Counting]) -> None:
+        hoard = []
+        while True:
+            hoard.append(bytearray(50 * 2**20))
+            time.sleep(0.02)
+
+    def _nan(self, job: Job[Counting]) -> None:
+        job.trace.value("loss", float("nan"), step=3)
+
+    def _trace(self, job: Job[Counting]) -> None:
+        for step in range(10_000_000):
+            job.trace.value("noise", 0.0, step=step)
+
+    def _print(self, job: Job[Counting]) -> None:
+        job.workload.serial(job)
+
+
+class Slow(Parallelizer[Counting]):
+    """Counts, and takes its time."""
+
+    name: ClassVar[str] = "slow"
+    seconds: float = Field(0.3, description="how long")
+
+    def run(self, job: Job[Counting]) -> None:
+        time.sleep(self.seconds)
+        job.workload.serial(job)
+
+
+class SumOfLosses(Metric):
+    """The sum of every recorded loss."""
+
+    name: ClassVar[str] = "sum_of_losses"
+    unit: ClassVar[str] = "loss"
+    better: ClassVar[Literal["lower", "higher"]] = "lower"
+    exact: ClassVar[bool] = True
+
+    def measure(self, trace: Trace) -> float | Censored | None:
+        return float(trace.values("loss").value.sum())
+
+
+class Absent(Device):
+    """A device that is never there."""
+
+    name: ClassVar[str] = "absent"
+    requires: ClassVar[tuple[str, ...]] = ("no_such_module",)
+    remedy: ClassVar[str] = "pip install no-such-module"
+
+    def launch(self, main: Any, workers: int, job: Any) -> list[Any]:
+        raise AssertionError("never called")
+
+
+@hookimpl
+def harness_workloads() -> list[type[Workload]]:
+    return [Counting, Other]
+
+
+@hookimpl
+def harness_parallelizers() -> list[type[Parallelizer[Any]]]:
+    return [Unruly, Slow]
+
+
+@hookimpl
+def harness_metrics() -> list[type[Metric]]:
+    return [SumOfLosses]
+
+
+@hookimpl
+def harness_devices() -> list[type[Device]]:
+    return [Absent]

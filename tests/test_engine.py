@@ -1,0 +1,144 @@
+"""Running cells: one goes wrong, the others go on, and nothing that finished is lost."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Harness
+
+UNRULY_SUITE = """
+title = "Unruly"
+metrics = ["sum_of_losses", "wall_time"]
+time_limit = 4
+memory_limit = "600 MiB"
+[[matrix]]
+workload = "counting"
+parallelizer = ["serial", {{ name = "unruly", how = "{how}", label = "bad" }}]
+"""
+
+EXPECTED = {
+    "raise": ("failed", "ValueError: this one raises"),
+    "exit": ("failed", "ended with status 7 and left no result"),
+    "segfault": ("failed", "died of signal 11 (SIGSEGV)"),
+    "hang": ("timeout", "no end after 4 s"),
+    "memory": ("failed", "killed for memory"),
+    "nan": ("failed", "loss is nan at step 3"),
+    "trace": ("failed", "256 MB of trace"),
+}
+
+
+@pytest.mark.parametrize("how", EXPECTED)
+def test_a_cell_that_goes_wrong_is_recorded_as_such_and_the_others_go_on(
+    how: str, harness: Harness, tmp_path: Path
+) -> None:
+    (tmp_path / "ways.toml").write_text(
+        UNRULY_SUITE.format(how=how).replace("time_limit = 4", f"time_limit = {4 if how == 'hang' else 100}")
+    )
+    done = harness("run", "ways.toml", "-o", "out", "--json")
+    assert done.returncode == 1, done.stderr
+    cells = {cell["parallelizer"]: cell for cell in json.loads(done.stdout)["cells"]}
+    assert cells["serial"]["outcome"] == "done"
+    outcome, reason = EXPECTED[how]
+    assert cells["bad"]["outcome"] == outcome
+    assert reason in cells["bad"]["reason"]
+    assert "Traceback" not in done.stderr
+    (stored,) = (tmp_path / "out" / "cells").glob("*bad*/result.json")
+    assert f"about to {how}" in json.loads(stored.read_text())["output"]
+
+
+def metrics(folder: Path) -> dict[str, dict[str, float]]:
+    timeless = {}
+    for path in (folder / "cells").glob("*/result.json"):
+        if not path.parent.suffix[1:].isdigit():
+            result = json.loads(path.read_text())
+            timeless[result["cell"]["id"]] = {k: v for k, v in result["metrics"].items() if k != "wall_time"}
+    return timeless
+
+
+def test_a_killed_run_resumes_repeats_nothing_and_gives_the_same(harness: Harness, suite: Path, tmp_path: Path) -> None:
+    suite.write_text(
+        suite.read_text().replace('"slow"]', '{ name = "slow", seconds = 1.0 }]').replace("seeds = 2", "seeds = 3")
+    )
+    suite.write_text(suite.read_text().replace('parallelizer = "slow" }', 'parallelizer = "slow*" }'))
+    whole = harness("run", suite.name, "-o", "whole", "--json")
+    assert whole.returncode == 0, whole.stderr
+    command = [sys.executable, "-m", "harness", "run", suite.name, "-o", "cut"]
+    process = subprocess.Popen(command, cwd=tmp_path, env={**os.environ, "HARNESS_PLUGINS": "unruly"})
+    deadline = time.monotonic() + 60
+    while len(list(tmp_path.glob("cut/cells/*/result.json"))) < 3 and time.monotonic() < deadline:
+        time.sleep(0.05)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    finished = {p: p.stat().st_mtime_ns for p in tmp_path.glob("cut/cells/*/result.json")}
+    assert 3 <= len(finished) < 6
+    again = harness("run", suite.name, "-o", "cut", "--resume", "--json")
+    assert again.returncode == 0, again.stderr
+    kept = [p for p, when in finished.items() if p.exists() and p.stat().st_mtime_ns == when]
+    assert len(kept) >= 2, "the first block was whole"
+    assert metrics(tmp_path / "cut") == metrics(tmp_path / "whole")
+
+
+def test_ctrl_c_keeps_what_finished_and_leaves_no_process(harness: Harness, suite: Path, tmp_path: Path) -> None:
+    suite.write_text(suite.read_text().replace('"slow"]', '{ name = "slow", seconds = 30.0, label = "slow" }]'))
+    command = [sys.executable, "-m", "harness", "run", suite.name, "-o", "out"]
+    process = subprocess.Popen(
+        command, cwd=tmp_path, env={**os.environ, "HARNESS_PLUGINS": "unruly"}, stderr=subprocess.PIPE, text=True
+    )
+    deadline = time.monotonic() + 60
+    while not list(tmp_path.glob("out/cells/*slow*/spec.json")) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=20)
+    assert process.returncode == 130
+    assert "interrupted" in errors
+    assert "Traceback" not in errors
+    assert not [p for p in Path("/proc").glob("[0-9]*/cwd") if _points_into(p, tmp_path)]
+
+
+def _points_into(link: Path, folder: Path) -> bool:
+    try:
+        return Path(os.readlink(link)).is_relative_to(folder)
+    except OSError:
+        return False
+
+
+def test_two_runs_of_a_cell_give_the_same_events_times_apart(harness: Harness, suite: Path, tmp_path: Path) -> None:
+    from harness.tracefile import Trace
+
+    for name in ("one", "two"):
+        assert harness("run", suite.name, "-o", name, "--only", "*serial*").returncode == 0
+    events = []
+    for name in ("one", "two"):
+        traces = sorted((tmp_path / name / "cells").glob("*/trace.parquet"))
+        assert len(traces) == 2
+        for path in traces:
+            values = Trace.read(path).values("loss")
+            events.append((values.step.tolist(), values.value.tolist()))
+    assert events[:2] == events[2:]
+    assert events[0] != events[1], "the seeds differ"
+
+
+def test_with_several_jobs_no_time_is_measured(harness: Harness, suite: Path) -> None:
+    done = harness("run", suite.name, "-o", "out", "--jobs", "2", "--json")
+    assert done.returncode == 0, done.stderr
+    cells = json.loads(done.stdout)["cells"]
+    assert all(c["metrics"]["wall_time"] is None for c in cells)
+    assert all(c["metrics"]["sum_of_losses"] > 0 for c in cells)
+
+
+def test_a_skipped_cell_says_why_and_its_claim_is_not_measured(harness: Harness, suite: Path) -> None:
+    suite.write_text(suite.read_text().replace("seeds", 'device = "absent"\nseeds'))
+    done = harness("run", suite.name, "-o", "out", "--json")
+    assert done.returncode == 0, done.stderr
+    summary = json.loads(done.stdout)
+    assert {c["outcome"] for c in summary["cells"]} == {"skipped"}
+    assert summary["claims"][0]["verdict"] == "not measured"
+    assert "no_such_module" in summary["cells"][0]["reason"]
