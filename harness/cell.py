@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import faulthandler
 import math
+import multiprocessing
 import os
 import signal
 import sys
+import threading
 import time
 import traceback
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from multiprocessing.connection import wait
 from pathlib import Path
 from typing import Any
 
@@ -40,10 +42,10 @@ def run_file(path: Path) -> CellResult:
 
 
 def child(path: str) -> None:
-    """Run a cell in a process made for it: own group, dies with its parent, output into a file."""
+    """Run a cell in a process made for it: own group, ends with the engine, output into a file."""
     with contextlib.suppress(OSError):
         os.setpgid(0, 0)
-    die_with_parent()
+    threading.Thread(target=_end_with_engine, daemon=True).start()
     output = os.open(Path(path).with_name("output.txt"), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
     for stream in (1, 2):
         os.dup2(output, stream)
@@ -53,10 +55,12 @@ def child(path: str) -> None:
     run_file(Path(path))
 
 
-def die_with_parent() -> None:
-    """Ask Linux to kill this process when its parent ends; elsewhere do nothing."""
-    with contextlib.suppress(OSError, AttributeError):
-        ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
+def _end_with_engine() -> None:
+    """Kill this process and its workers when the engine ends; the fork server, its parent, would live on."""
+    engine = multiprocessing.parent_process()
+    if engine is not None:
+        wait([engine.sentinel])
+        os.killpg(0, signal.SIGKILL)
 
 
 def run(spec: CellSpec, folder: Path, registry: Registry) -> CellResult:

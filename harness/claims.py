@@ -14,7 +14,8 @@ from harness.records import CellResult, CellSpec, ClaimResult, ClaimSpec, Verdic
 from harness.statistics import Estimate, bootstrap, estimate
 
 MIN_PAIRS = 6
-Value = float | Censored | None
+UNDEFINED = "the formula has no value"
+Values = dict[str, float | Bounds]
 
 
 def judge(
@@ -25,96 +26,114 @@ def judge(
     exact: Collection[str] = (),
     estimators: Mapping[str, Estimator] | None = None,
 ) -> list[ClaimResult]:
-    """A verdict for each claim; ``exact`` holds the metrics that are the same each time for a given seed."""
+    """A verdict for each claim, from stored results alone.
+
+    ``results`` are keyed by cell id; ``exact`` holds the labels of the metrics that are the same each
+    time for a given seed.
+    """
     found = []
     for claim in claims:
-        for one in expand(claim, cells):
-            estimator = (estimators or {}).get(one.estimator or "")
-            found.append(_Judgement(one, results, exact, estimator).of(pairings(one, cells, results)))
+        for one, among in expand(claim, cells):
+            planned = len(pairings(one, among))
+            units = pairings(one, among, results)
+            found.append(_Judgement(one, results, exact, len(units)).of(units, planned, estimators or {}))
     return found
 
 
 @dataclass
 class _Judgement:
+    """One claim being judged; ``lost`` counts the pairs that gave no number, by reason."""
+
     claim: ClaimSpec
     results: Mapping[str, CellResult]
     exact: Collection[str]
-    estimator: Estimator | None
+    asked: int
     unreached: int = 0
     lost: Counter[str] = field(default_factory=Counter)
 
     def __post_init__(self) -> None:
         self.formula = Formula.parse(self.claim.measure)
         self.condition = Condition.parse(self.claim.holds)
-        self.enough = 1 if all(metric in self.exact for _, metric in self.formula.names) else MIN_PAIRS
+        enough = 1 if all(metric in self.exact for _, metric in self.formula.names) else MIN_PAIRS
+        self.enough = self.condition.of or enough
 
-    def of(self, units: Sequence[Unit]) -> ClaimResult:
-        if self.estimator is not None:
-            return self._estimated([mapping for mapping in map(self._mapping, units) if mapping is not None])
+    def of(self, units: Sequence[Unit], planned: int, estimators: Mapping[str, Estimator]) -> ClaimResult:
+        if not units:
+            missing = "which cells are best is not known" if planned else "none of its pairs is among these cells"
+            return self._result("not measured", None, missing)
+        if self.claim.estimator is not None:
+            return self._estimated(units, estimators.get(self.claim.estimator))
         samples = [sample for unit in units if (sample := self._sample(unit)) is not None]
         if not samples:
-            return self._result("not measured", None, 0, len(units))
+            return self._result("not measured", None)
         if self.condition.needed:
-            return self._counted(samples, len(units))
-        found = estimate(samples, ratio=self.formula.is_quotient and min(samples) > 0)
-        return self._result(self._verdict(found), found, len(samples), len(units))
+            share = sum(self.condition.met(sample) for sample in samples) / len(samples)
+            found = Estimate(share, share, share, len(samples))
+        else:
+            found = estimate(samples, ratio=self.formula.is_quotient and min(samples) >= 0)
+        return self._result(self._verdict(found), found)
 
     def _sample(self, unit: Unit) -> float | None:
         """One pair's number: where something was not reached, the end that speaks against the claim."""
         values = self._values(unit, self.formula)
         if values is None or not self._applies(unit):
             return None
-        bounds = self.formula.bounds(values)
-        if bounds is None and any(isinstance(value, tuple) for value in values.values()):
+        if self.formula.unreached(values):
             self.unreached += 1
             return None
+        bounds = self.formula.bounds(values)
         if bounds is None:
-            self.lost["the formula has no value"] += 1
+            self.lost[UNDEFINED] += 1
             return None
         return self.condition.worse(*bounds)
 
     def _applies(self, unit: Unit) -> bool:
+        """Whether the precondition surely holds; a pair for which it is not known is lost."""
         if self.claim.when is None:
             return True
         formula, condition = parse_precondition(self.claim.when)
         values = self._values(unit, formula)
-        bounds = formula.bounds(values) if values is not None else None
+        if values is None:
+            return False
+        bounds = formula.bounds(values)
         if bounds is not None and condition.all_met(*bounds):
             return True
         self.lost[f"not {self.claim.when}"] += 1
         return False
 
-    def _values(self, unit: Unit, formula: Formula) -> dict[str, float | Bounds] | None:
-        values: dict[str, float | Bounds] = {}
+    def _values(self, unit: Unit, formula: Formula) -> Values | None:
+        """What was measured of one pair; of a pair that lacks something, the first reason counts."""
+        values: Values = {}
         for alias, metric in formula.names:
-            value = self._value(unit[alias], metric)
+            result = self.results.get(unit[alias].id)
+            value = result.measured(metric) if result is not None and result.outcome == "done" else None
             if value is None:
+                self.lost[_loss(alias, unit[alias], result, metric)] += 1
                 return None
             values[f"{alias}.{metric}"] = (value.bound, math.inf) if isinstance(value, Censored) else value
         return values
 
-    def _value(self, cell: CellSpec, metric: str) -> Value:
-        result = self.results.get(cell.id)
-        value = result.measured(metric) if result is not None and result.outcome == "done" else None
-        if value is None:
-            self.lost[self._loss(cell, result, metric)] += 1
-        return value
-
-    @staticmethod
-    def _loss(cell: CellSpec, result: CellResult | None, metric: str) -> str:
-        label = cell.parallelizer.label
-        if result is None:
-            return f"{label} has not run"
-        if result.outcome != "done":
-            return f"{label} {result.outcome}: {result.reason}"
-        return f"{metric} of {label} was not measured"
+    def _estimated(self, units: Sequence[Unit], estimator: Estimator | None) -> ClaimResult:
+        if estimator is None:
+            return self._result("not measured", None, f"no estimator {self.claim.estimator!r} is installed")
+        mappings = [mapping for unit in units if (mapping := self._mapping(unit)) is not None]
+        if not mappings:
+            return self._result("not measured", None)
+        try:
+            found = bootstrap(mappings, estimator.estimate)
+        except Exception as error:  # a plugin's: it costs its own claim, and no other
+            return self._result("not measured", None, f"{estimator.name}: {type(error).__name__}: {error}")
+        return self._result(self._verdict(found), found)
 
     def _mapping(self, unit: Unit) -> dict[str, float] | None:
         """What an estimator sees of a unit: its metrics, and its components' numeric parameters."""
         values = self._values(unit, self.formula)
-        if values is None or not self._applies(unit) or any(isinstance(v, tuple) for v in values.values()):
+        if values is None or not self._applies(unit):
             return None
-        mapping = {name: value for name, value in values.items() if isinstance(value, float)}
+        mapping = {name: value for name, value in values.items() if not isinstance(value, tuple)}
+        if len(mapping) < len(values):
+            self.unreached += 1
+            return None
         for alias, cell in unit.items():
             for axis in COORDINATES:
                 for name, value in getattr(cell, axis).parameters.items():
@@ -122,30 +141,22 @@ class _Judgement:
                         mapping[f"{alias}.{axis}.{name}"] = float(value)
         return mapping
 
-    def _estimated(self, mappings: list[Mapping[str, float]]) -> ClaimResult:
-        assert self.estimator is not None
-        if not mappings:
-            return self._result("not measured", None, 0, 0)
-        found = bootstrap(mappings, self.estimator.estimate)
-        return self._result(self._verdict(found), found, len(mappings), len(mappings))
-
-    def _counted(self, samples: list[float], asked: int) -> ClaimResult:
-        """The share of pairs that fulfil the condition, against the share that is needed."""
-        share = sum(self.condition.met(sample) for sample in samples) / len(samples)
-        found = Estimate(share, share, share, len(samples))
-        verdict: Verdict = "inconclusive"
-        if len(samples) >= self.condition.of:
-            verdict = "holds" if share >= self.condition.needed / self.condition.of else "falls short"
-        return self._result(verdict, found, len(samples), asked)
-
     def _verdict(self, found: Estimate) -> Verdict:
-        if found.count < self.enough or math.isnan(found.low) or math.isnan(found.high):
+        """Never in the claim's favour where a number is missing, infinite or has too few pairs behind it."""
+        ends = (found.value, found.low, found.high)
+        if found.count < self.enough or any(math.isnan(end) for end in ends):
             return "inconclusive"
-        if self.condition.all_met(found.low, found.high):
+        condition = self.condition
+        if condition.needed:
+            right = found.value >= condition.needed / condition.of
+            wrong = not right
+        else:
+            right, wrong = condition.all_met(found.low, found.high), condition.none_met(found.low, found.high)
+        if right and all(math.isfinite(end) for end in ends) and not self.lost[UNDEFINED]:
             return "holds"
-        return "falls short" if self.condition.none_met(found.low, found.high) else "inconclusive"
+        return "falls short" if wrong else "inconclusive"
 
-    def _result(self, verdict: Verdict, found: Estimate | None, pairs: int, asked: int) -> ClaimResult:
+    def _result(self, verdict: Verdict, found: Estimate | None, why: str = "") -> ClaimResult:
         claim = self.claim
         return ClaimResult(
             id=claim.id,
@@ -156,18 +167,30 @@ class _Judgement:
             measured=_plain(found.value) if found else None,
             low=_plain(found.low) if found else None,
             high=_plain(found.high) if found else None,
-            pairs=pairs,
+            pairs=found.count if found else 0,
             unreached=self.unreached,
             holds=claim.holds,
             verdict=verdict,
-            reason=self._reason(verdict, pairs, asked),
+            reason="; ".join(part for part in (why, *self._reasons(verdict, found)) if part),
         )
 
-    def _reason(self, verdict: Verdict, pairs: int, asked: int) -> str:
-        parts = [f"{count} of {asked} pairs: {why}" for why, count in self.lost.items()] if asked else []
-        if verdict == "inconclusive" and 0 < pairs < self.enough:
-            parts.insert(0, f"{pairs} pairs, and {self.enough} are needed")
-        return "; ".join(parts)
+    def _reasons(self, verdict: Verdict, found: Estimate | None) -> list[str]:
+        """Too few pairs, and why pairs were lost."""
+        few = verdict == "inconclusive" and found is not None and found.count < self.enough
+        parts = [f"{found.count} of the {self.enough} pairs that are needed"] if few and found else []
+        if self.unreached and verdict == "not measured":
+            parts.append(f"{self.unreached} of {self.asked} pairs: no target was reached")
+        return parts + [f"{count} of {self.asked} pairs: {why}" for why, count in self.lost.items() if count]
+
+
+def _loss(alias: str, cell: CellSpec, result: CellResult | None, metric: str) -> str:
+    """Why a cell gave no number."""
+    name = f"{alias} ({cell.parallelizer.label})"
+    if result is None:
+        return f"{name} has not run"
+    if result.outcome != "done":
+        return f"{name} {result.outcome}: {result.reason}"
+    return f"{metric} of {name} was not measured"
 
 
 def _plain(value: float) -> float | None:

@@ -47,9 +47,6 @@ def main() -> None:
             raise
         print(f"error: {error}", file=sys.stderr)  # noqa: T201
         sys.exit(2)
-    except KeyboardInterrupt:
-        print("interrupted; what had finished is kept: add --resume to go on", file=sys.stderr)  # noqa: T201
-        sys.exit(INTERRUPTED)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 
@@ -171,8 +168,12 @@ def run(
         return
     for problem in this.problems:
         print(f"warning: {problem}", file=sys.stderr)  # noqa: T201
-    with Progress(this) as progress:
-        run_cells(this, registry, jobs=jobs, observe=progress.observe)
+    try:
+        with Progress(this) as progress:
+            run_cells(this, registry, jobs=jobs, observe=progress.observe)
+    except KeyboardInterrupt:
+        print(f"interrupted; what had finished is kept: harness run ... -o {this.folder} --resume", file=sys.stderr)  # noqa: T201
+        sys.exit(INTERRUPTED)
     summary = summarise(this, registry)
     if as_json:
         _print_json(summary_json(summary))

@@ -1,4 +1,4 @@
-"""Data sets: declared with source, checksum, size and licence; fetched once, checked always.
+"""Data sets: declared with source, checksum, size and licence; fetched once, checked as they arrive.
 
 What is checked is each member's own SHA-256, since an archive may differ from platform to platform
 and what a program reads is the member. Set ``HARNESS_DATA`` to keep the cache somewhere else.
@@ -7,28 +7,27 @@ and what a program reads is the member. Set ``HARNESS_DATA`` to keep the cache s
 from __future__ import annotations
 
 import hashlib
+import importlib.util
 import os
 import shutil
 import subprocess
 import sys
-import tarfile
-import tempfile
+import threading
 import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, Protocol
+from urllib.parse import urlsplit
 
+from harness.archive import extract
 from harness.errors import HarnessError
 
 if TYPE_CHECKING:
     import numpy as np
 
     Arrays = Mapping[str, np.ndarray[Any, Any]]
-
-CHUNK = 2**20
 
 
 def cache_folder() -> Path:
@@ -71,8 +70,10 @@ class PythonPackage:
 
     def download(self, folder: Path) -> Path:
         """Let pip find it, so that the user's own index settings count."""
-        pip = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--disable-pip-version-check"]
-        _run([*pip, "--dest", str(folder), f"{self.project}=={self.version}"])
+        if importlib.util.find_spec("pip") is None:
+            raise HarnessError(f"pip is missing here; {sys.executable} -m ensurepip brings it")
+        pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--no-input", "download", "--no-deps"]
+        _run([*pip, "--quiet", "--dest", str(folder), f"{self.project}=={self.version}"])
         return _only_file(folder)
 
     def __str__(self) -> str:
@@ -106,10 +107,12 @@ class Https:
         """Fetch the file; its members' checksums are checked afterwards."""
         import pooch
 
+        target = folder / (PurePosixPath(urlsplit(self.url).path).name or "file")
         try:
-            return Path(pooch.retrieve(self.url, known_hash=None, path=folder, progressbar=False))
-        except Exception as error:
-            raise HarnessError(f"{self.url} cannot be fetched: {error}") from None
+            pooch.HTTPDownloader()(self.url, str(target), None)
+        except OSError as error:  # The errors of requests are its subclasses.
+            raise HarnessError(str(error)) from None
+        return target
 
     def __str__(self) -> str:
         return self.url
@@ -125,6 +128,10 @@ class Dataset:
     homepage: str
     source: Source
     members: tuple[Member, ...]
+
+    def __post_init__(self) -> None:
+        if len({member.file_name for member in self.members}) < len(self.members):
+            raise HarnessError("two members have the same file name", where=f"data set {self.name!r}")
 
     @property
     def folder(self) -> Path:
@@ -145,9 +152,12 @@ class Dataset:
     def fetch(self) -> Path:
         """Bring what is missing, check it, and return the folder; with a filled cache, no network is used."""
         if not self.fetched:
-            with _locked(self.folder), tempfile.TemporaryDirectory(dir=self.folder) as temporary:
-                if not self.fetched:
-                    self._bring(Path(temporary))
+            try:
+                with _workspace(self.folder) as workspace:
+                    if not self.fetched:
+                        self._bring(workspace)
+            except OSError as error:
+                raise HarnessError(f"cannot be written ({error}); HARNESS_DATA chooses another cache") from None
         return self.folder
 
     def path(self, file_name: str) -> Path:
@@ -155,33 +165,42 @@ class Dataset:
         return self.fetch() / file_name
 
     def verify(self) -> list[str]:
-        """One line for each file that is not what it should be."""
-        found = ((m, self.folder / m.file_name) for m in self.members)
-        return [
-            f"{path}: SHA-256 is {digest(path) if path.exists() else 'nothing'}, not {member.sha256}"
-            for member, path in found
-            if not path.exists() or digest(path) != member.sha256
-        ]
+        """One line for each file that is not what it should be, with what mends it."""
+        found = ((path, _problem(path, m)) for m in self.members for path in [self.folder / m.file_name])
+        mend = f"remove it, then: harness data fetch {self.name}"
+        return [f"{path} {problem}; {mend}" for path, problem in found if problem]
 
-    def _bring(self, temporary: Path) -> None:
+    def _bring(self, workspace: Path) -> None:
         try:
-            archive = self.source.download(temporary)
+            archive = self.source.download(workspace)
         except HarnessError as error:
             raise HarnessError(
-                f"data set {self.name!r} ({self.source}) cannot be fetched: {error}; "
-                f"on a machine with network: harness data fetch {self.name}"
+                f"{self.source} cannot be fetched: {error}; where there is a network: harness data fetch {self.name}",
+                where=f"data set {self.name!r}",
             ) from None
         for member in self.members:
-            part = temporary / f"{member.file_name}.part"
-            _extract(archive, member.path, part)
-            found = digest(part)
-            if found != member.sha256:
-                aside = self.folder / f"{member.file_name}.rejected"
-                part.replace(aside)
-                raise HarnessError(
-                    f"data set {self.name!r}: {member.path} has SHA-256 {found}, not {member.sha256}; kept as {aside}"
-                )
-            part.replace(self.folder / member.file_name)
+            arrived = workspace / f"{member.file_name}.part"
+            extract(archive, member.path, arrived)
+            self._accept(arrived, member)
+
+    def _accept(self, arrived: Path, member: Member) -> None:
+        """Put a file in its place if it is what was declared; otherwise keep it beside."""
+        problem = _problem(arrived, member)
+        if problem:
+            aside = self.folder / f"{member.file_name}.rejected"
+            arrived.replace(aside)
+            raise HarnessError(f"{member.path} {problem}; kept as {aside}", where=f"data set {self.name!r}")
+        arrived.replace(self.folder / member.file_name)
+
+
+def _problem(path: Path, member: Member) -> str:
+    """How a file differs from what was declared; empty if it does not."""
+    if not path.is_file():
+        return "is absent"
+    if path.stat().st_size != member.size:
+        return f"has {path.stat().st_size} bytes, not {member.size}"
+    found = digest(path)
+    return "" if found == member.sha256 else f"has SHA-256 {found}, not {member.sha256}"
 
 
 def listing(datasets: Sequence[Dataset]) -> list[dict[str, Any]]:
@@ -215,13 +234,15 @@ def cached(key: str, make: Callable[[], Arrays]) -> Arrays:
         try:
             with np.load(path) as stored:
                 return dict(stored)
-        except (OSError, ValueError, zipfile.BadZipFile):
+        except (OSError, EOFError, ValueError, zipfile.BadZipFile):
             path.unlink(missing_ok=True)
     arrays = make()
+    if objects := [name for name, array in arrays.items() if array.dtype.hasobject]:
+        raise HarnessError(f"{objects[0]!r} holds Python objects, and only plain arrays can be cached", where=key)
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}")
     with temporary.open("wb") as file:
-        np.savez(file, allow_pickle=False, **arrays)
+        np.savez(file, **arrays)  # type: ignore[arg-type]  # NumPy 2.0 has no allow_pickle here
     temporary.replace(path)
     return arrays
 
@@ -244,42 +265,18 @@ def _only_file(folder: Path) -> Path:
     return file
 
 
-def _extract(archive: Path, pattern: str, target: Path) -> None:
-    """Copy the one member that fits out of a folder, a zip or a tar, or the file itself."""
-    if archive.is_dir():
-        found = {str(p.relative_to(archive)): p for p in archive.rglob("*") if p.is_file()}
-        shutil.copyfile(found[_fitting(pattern, found, archive)], target)
-    elif zipfile.is_zipfile(archive) and not fnmatchcase(archive.name, pattern):
-        with zipfile.ZipFile(archive) as zipped, target.open("wb") as file:
-            name = _fitting(pattern, {n: n for n in zipped.namelist()}, archive)
-            with zipped.open(name) as member:
-                shutil.copyfileobj(member, file, CHUNK)
-    elif tarfile.is_tarfile(archive):
-        with tarfile.open(archive) as tarred, target.open("wb") as file:
-            name = _fitting(pattern, {n: n for n in tarred.getnames()}, archive)
-            content = tarred.extractfile(name)
-            assert content is not None
-            shutil.copyfileobj(content, file, CHUNK)
-    else:
-        shutil.copyfile(archive, target)
-
-
-def _fitting(pattern: str, names: Mapping[str, object], archive: Path) -> str:
-    found = [name for name in names if fnmatchcase(name, pattern)]
-    if len(found) != 1:
-        raise HarnessError(f"{archive.name} has {len(found)} members that fit {pattern!r}, not one")
-    return found[0]
-
-
 @contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    """Let one process at a time fetch into a folder."""
+def _workspace(folder: Path) -> Iterator[Path]:
+    """Let one process at a time fetch into a folder; gives it an empty one inside, cleared of what a kill left."""
     import fcntl
 
     folder.mkdir(parents=True, exist_ok=True)
-    with (folder / ".lock").open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+    workspace = folder / ".fetching"
+    with (folder / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # Closing the file gives it up.
+        shutil.rmtree(workspace, ignore_errors=True)
+        workspace.mkdir()
         try:
-            yield
+            yield workspace
         finally:
-            fcntl.flock(file, fcntl.LOCK_UN)
+            shutil.rmtree(workspace, ignore_errors=True)

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import csv
 import json
+import math
+from collections import defaultdict
+from collections.abc import Iterator
 from fnmatch import fnmatchcase
 from typing import Any, TextIO
 
 from harness.errors import HarnessError
 from harness.store import Run
-from harness.trace import COUNTER, SPAN, VALUE
+from harness.trace import COUNTER, NONE, SPAN, VALUE
 from harness.tracefile import Trace
 
 KIND_NAMES = {SPAN: "span", COUNTER: "counter", VALUE: "value"}
@@ -23,8 +26,8 @@ def write_trace(run: Run, pattern: str, form: str, file: TextIO) -> None:
         c for c in run.record.cells if fnmatchcase(c.id, pattern)
     ]
     if len(cells) != 1:
-        example = (cells or run.record.cells)[0].id
-        raise HarnessError(f"{len(cells)} cells fit {pattern!r}; name one, such as {example!r}")
+        example = next((f", such as {cell.id!r}" for cell in cells or run.record.cells), "")
+        raise HarnessError(f"{len(cells)} cells fit {pattern!r}; name one{example}")
     path = run.cell_folder(cells[0]) / "trace.parquet"
     if not path.exists():
         raise HarnessError(f"{cells[0].id} left no trace")
@@ -36,25 +39,27 @@ def write_trace(run: Run, pattern: str, form: str, file: TextIO) -> None:
 
 
 def to_perfetto(trace: Trace) -> dict[str, Any]:
-    """Complete events for spans, counter events for values and running totals; times in microseconds."""
-    events = trace.events
-    origin = float(events.start.min()) if len(events) else 0.0
+    """Spans as complete events, values and running totals as counters; times in microseconds.
+
+    A thread is a worker; ``tid`` is its rank + 1, since viewers take a negative one for another thread's.
+    Values that are not finite have no place in JSON and are left out.
+    """
+    origin = float(trace.events.start.min()) if len(trace.events) else 0.0
     rows: list[dict[str, Any]] = [
-        {"ph": "M", "name": "thread_name", "pid": 0, "tid": w, "args": {"name": f"worker {w}" if w >= 0 else "cell"}}
-        for w in trace.workers
+        {"ph": "M", "name": "thread_name", "pid": 0, "tid": worker + 1, "args": {"name": _thread(worker)}}
+        for worker in trace.workers
     ]
-    totals: dict[tuple[str, int], float] = {}
-    for i, kind in enumerate(trace.kind):
-        name, worker = str(trace.name[i]), int(events.worker[i])
-        row = {"name": name, "pid": 0, "tid": worker, "ts": (float(events.start[i]) - origin) * 1e6}
+    totals: defaultdict[tuple[str, int], float] = defaultdict(float)
+    for kind, name, worker, peer, step, start, end, value in _rows(trace):
+        row = {"name": name, "pid": 0, "tid": worker + 1, "ts": (start - origin) * 1e6}
         if kind == SPAN:
-            arguments = {key: int(getattr(events, key)[i]) for key in ("step", "peer") if getattr(events, key)[i] >= 0}
-            rows.append({**row, "ph": "X", "dur": float(events.end[i] - events.start[i]) * 1e6, "args": arguments})
+            arguments = {key: number for key, number in (("step", step), ("peer", peer)) if number != NONE}
+            rows.append({**row, "ph": "X", "dur": (end - start) * 1e6, "args": arguments})
             continue
-        amount = float(events.value[i])
         if kind == COUNTER:
-            amount = totals[name, worker] = totals.get((name, worker), 0.0) + amount
-        rows.append({**row, "ph": "C", "id": worker, "args": {name: amount}})
+            value = totals[name, worker] = totals[name, worker] + value
+        if math.isfinite(value):
+            rows.append({**row, "ph": "C", "id": worker, "args": {name: value}})
     return {"traceEvents": rows, "displayTimeUnit": "ms"}
 
 
@@ -62,7 +67,16 @@ def write_csv(trace: Trace, file: TextIO) -> None:
     """One row an event, with a heading."""
     writer = csv.writer(file)
     writer.writerow(["kind", "name", "worker", "peer", "step", "start", "end", "value"])
-    events = trace.events
-    columns = (events.worker, events.peer, events.step, events.start, events.end, events.value)
-    for kind, name, *rest in zip(trace.kind, trace.name, *columns, strict=True):
-        writer.writerow([KIND_NAMES[int(kind)], name, *(item.item() for item in rest)])
+    writer.writerows([KIND_NAMES[kind], *rest] for kind, *rest in _rows(trace))
+
+
+def _rows(trace: Trace) -> Iterator[tuple[int, str, int, int, int, float, float, float]]:
+    """Every event in plain Python: kind, name, worker, peer, step, start, end, value."""
+    e = trace.events
+    names = (trace.table[code] for code in e.name)
+    columns = (column.tolist() for column in (e.worker, e.peer, e.step, e.start, e.end, e.value))
+    return zip(e.kind.tolist(), names, *columns, strict=True)
+
+
+def _thread(worker: int) -> str:
+    return "cell" if worker == NONE else f"worker {worker}"

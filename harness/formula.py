@@ -11,16 +11,15 @@ import itertools
 import math
 import operator
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
 
 from harness.errors import HarnessError
 
-_NUMBER = r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?"
+_NUMBER = r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?"
 _COMPARISON = re.compile(rf"(<=|>=|<|>)\s*({_NUMBER})")
-_RANGE = re.compile(rf"({_NUMBER}?)\s*\.\.\s*({_NUMBER})")
-_COUNT = re.compile(r"(.*?)\s+in\s+(\d+)\s+of\s+(\d+)")
+_RANGE = re.compile(rf"({_NUMBER})\s*\.\.\s*({_NUMBER})")
+_COUNT = re.compile(r"(.*?)\s+in\s+(\d{1,9})\s+of\s+(\d{1,9})")
 _COMPARE: dict[str, Callable[[float, float], bool]] = {
     "<=": operator.le,
     ">=": operator.ge,
@@ -51,7 +50,7 @@ class Condition:
         counted = _COUNT.fullmatch(text.strip())
         body, needed, of = (counted[1], int(counted[2]), int(counted[3])) if counted else (text.strip(), 0, 0)
         if counted and not 0 < needed <= of:
-            raise HarnessError(f"condition {text!r} asks for {needed} of {of}")
+            raise HarnessError(f"condition {text!r} asks for {needed} of {of}: write 'in 4 of 5'")
         low, high, strict = cls._ends(body, text)
         return cls(text.strip(), low, high, strict, needed, of)
 
@@ -62,19 +61,26 @@ class Condition:
         if not match:
             raise HarnessError(f"condition {text!r} has no name: write 'accuracy >= 0.85'")
         condition = cls.parse(match[2])
-        return cls(text.strip(), condition.low, condition.high, condition.strict, name=match[1])
+        condition.refuse_counting()
+        return replace(condition, text=text.strip(), name=match[1])
 
     @staticmethod
     def _ends(body: str, text: str) -> tuple[float, float, bool]:
         if match := _COMPARISON.fullmatch(body):
             sign, number = match[1], float(match[2])
             ends = (-math.inf, number) if sign[0] == "<" else (number, math.inf)
-            return *ends, "=" not in sign
-        if (match := _RANGE.fullmatch(body)) and match[1]:
+            if math.isfinite(number):
+                return *ends, "=" not in sign
+        if match := _RANGE.fullmatch(body):
             low, high = float(match[1]), float(match[2])
-            if low <= high:
+            if -math.inf < low <= high < math.inf:
                 return low, high, False
         raise HarnessError(f"condition {text!r} cannot be read: {FORMS}")
+
+    def refuse_counting(self) -> None:
+        """Raise if it counts pairs where there is only one number to look at."""
+        if self.needed:
+            raise HarnessError(f"condition {self.text!r} counts pairs, and here is one number: leave 'in ...' out")
 
     def met(self, value: float) -> bool:
         """Whether a number fulfils it; NaN never does."""
@@ -102,21 +108,27 @@ class Condition:
 
 
 Bounds = tuple[float, float]
-_BINARY: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
+ANYWHERE, NOWHERE = (-math.inf, math.inf), (math.nan, math.nan)
+_BINARY: dict[type[ast.operator], Callable[[float, float], float]] = {
     ast.Add: operator.add,
     ast.Sub: operator.sub,
     ast.Mult: operator.mul,
     ast.Div: operator.truediv,
-    ast.Pow: operator.pow,
+    ast.Pow: math.pow,
 }
-_CALLS: dict[str, Callable[..., Any]] = {"abs": abs, "min": min, "max": max, "log": math.log, "sqrt": math.sqrt}
-_ALLOWED = "use alias.metric, numbers, + - * / **, parentheses, " + ", ".join(f"{name}()" for name in _CALLS)
+_ONE: dict[str, Callable[..., float]] = {"abs": abs, "log": math.log, "sqrt": math.sqrt}
+_SOME: dict[str, Callable[..., float]] = {"min": min, "max": max}
+_CALLS = _ONE | _SOME
+_ALLOWED = "use alias.metric, numbers, + - * / **, parentheses, abs(x), log(x), sqrt(x), min(x, y), max(x, y)"
 _DEEPEST = 50
 
 
 @dataclass(frozen=True)
 class Formula:
-    """Arithmetic on the metrics of named cells."""
+    """Arithmetic on the metrics of named cells.
+
+    ``is_quotient`` says that it is a division of one side that names a metric by another such side.
+    """
 
     text: str
     names: tuple[tuple[str, str], ...]
@@ -126,76 +138,106 @@ class Formula:
     @classmethod
     def parse(cls, text: str) -> Formula:
         """Read a formula; raise ``HarnessError`` naming the place and what is allowed."""
+        text = text.strip()
         try:
-            tree = ast.parse(text.strip(), mode="eval").body
+            tree = ast.parse(text, mode="eval").body
         except (SyntaxError, ValueError, MemoryError, RecursionError) as error:
             column = f" at column {error.offset}" if isinstance(error, SyntaxError) and error.offset else ""
             raise HarnessError(f"formula {text!r} does not parse{column}; {_ALLOWED}") from None
-        found: list[tuple[str, str]] = []
-        _check(tree, text, found, 0)
-        quotient = isinstance(tree, ast.BinOp) and isinstance(tree.op, ast.Div) and len(found) > 1
-        return cls(text, tuple(dict.fromkeys(found)), quotient and _named(tree), tree)
+        _check(tree, text, 0)
+        quotient = isinstance(tree, ast.BinOp) and isinstance(tree.op, ast.Div)
+        sides = [list(_names(side)) for side in ast.iter_child_nodes(tree)] if quotient else []
+        return cls(text, tuple(dict.fromkeys(_names(tree))), quotient and bool(sides[0] and sides[-1]), tree)
 
     def evaluate(self, values: Mapping[str, float]) -> float:
         """Work it out; ``values`` maps ``alias.metric`` to a number. What has no value is NaN."""
-        try:
-            result = _evaluate(self._tree, values)
-        except (ArithmeticError, ValueError):
-            return math.nan
-        return result if isinstance(result, float) else math.nan
+        return _evaluate(self._tree, {name: (float(value),) * 2 for name, value in values.items()})[0]
 
     def bounds(self, values: Mapping[str, float | Bounds]) -> Bounds | None:
-        """The interval that it lies in, where some values are only known by bounds; ``None``: anywhere."""
-        ends = {name: value if isinstance(value, tuple) else (value,) for name, value in values.items()}
-        corners = [self.evaluate(dict(zip(ends, corner, strict=True))) for corner in itertools.product(*ends.values())]
-        if any(math.isnan(corner) for corner in corners):
-            return None
-        return min(corners), max(corners)
+        """The interval that it lies in, where some values are only known by bounds; ``None``: it has no value.
+
+        Interval arithmetic: never too narrow, and exact where no name occurs twice.
+        """
+        ends = {name: value if isinstance(value, tuple) else (value, value) for name, value in values.items()}
+        low, high = _evaluate(self._tree, ends)
+        return None if math.isnan(low) else (low, high)
+
+    def unreached(self, values: Mapping[str, float | Bounds]) -> bool:
+        """Whether it compares aliases of which each has a value that is only known by bounds."""
+        aliases = {alias for alias, _ in self.names}
+        return 1 < len(aliases) == len({a for a, metric in self.names if isinstance(values[f"{a}.{metric}"], tuple)})
 
 
-def _check(node: ast.expr, text: str, found: list[tuple[str, str]], depth: int) -> None:
-    """Allow arithmetic alone, and collect the names."""
+def _check(node: ast.expr, text: str, depth: int) -> None:
+    """Allow arithmetic alone."""
+    inside: list[ast.expr] = []
     match node:
         case _ if depth > _DEEPEST:
+            raise HarnessError(f"formula {text!r} is nested more than {_DEEPEST} deep")
+        case ast.Constant(value=int() | float() as number) if not isinstance(number, bool) and abs(number) < 1e300:
             pass
-        case ast.Constant(value=int() | float()) if not isinstance(node.value, bool):
-            return
-        case ast.Attribute(value=ast.Name(id=alias), attr=metric):
-            found.append((alias, metric))
-            return
+        case ast.Attribute(value=ast.Name()):
+            pass
         case ast.BinOp(left=left, op=op, right=right) if type(op) in _BINARY:
-            _check(left, text, found, depth + 1)
-            _check(right, text, found, depth + 1)
-            return
+            inside = [left, right]
         case ast.UnaryOp(op=ast.USub(), operand=operand):
-            _check(operand, text, found, depth + 1)
-            return
-        case ast.Call(func=ast.Name(id=name), args=arguments, keywords=[]) if name in _CALLS and arguments:
-            for argument in arguments:
-                _check(argument, text, found, depth + 1)
-            return
-    raise HarnessError(f"formula {text!r}: not allowed at column {node.col_offset + 1}; {_ALLOWED}")
+            inside = [operand]
+        case ast.Call(func=ast.Name(id=name), args=arguments, keywords=[]) if _takes(name, len(arguments)):
+            inside = arguments
+        case _:
+            raise HarnessError(f"formula {text!r}: not allowed at column {node.col_offset + 1}; {_ALLOWED}")
+    for part in inside:
+        _check(part, text, depth + 1)
 
 
-def _named(tree: ast.expr) -> bool:
-    """Whether both sides of a quotient name a metric."""
-    assert isinstance(tree, ast.BinOp)
-    return all(any(isinstance(n, ast.Attribute) for n in ast.walk(side)) for side in (tree.left, tree.right))
+def _takes(name: str, count: int) -> bool:
+    return (name in _ONE and count == 1) or (name in _SOME and count > 1)
 
 
-def _evaluate(node: ast.expr, values: Mapping[str, float]) -> Any:
+def _names(tree: ast.AST) -> Iterator[tuple[str, str]]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+            yield node.value.id, node.attr
+
+
+def _evaluate(node: ast.expr, values: Mapping[str, Bounds]) -> Bounds:
+    """The interval of a node's value; a number is an interval of one point."""
     match node:
-        case ast.Constant(value=value):
-            return float(value)  # type: ignore[arg-type]
+        case ast.Constant(value=int() | float() as number):
+            return float(number), float(number)
         case ast.Attribute(value=ast.Name(id=alias), attr=metric):
-            return values.get(f"{alias}.{metric}", math.nan)
+            return values.get(f"{alias}.{metric}", NOWHERE)
         case ast.BinOp(left=left, op=op, right=right):
-            return _BINARY[type(op)](_evaluate(left, values), _evaluate(right, values))
+            return _binary(op, _evaluate(left, values), _evaluate(right, values))
         case ast.UnaryOp(operand=operand):
-            return -_evaluate(operand, values)
+            return _hull(operator.neg, _evaluate(operand, values))
         case ast.Call(func=ast.Name(id=name), args=arguments):
-            return _CALLS[name](*(_evaluate(argument, values) for argument in arguments))
+            operands = [_evaluate(argument, values) for argument in arguments]
+            low, high = _hull(_CALLS[name], *operands)
+            return (0.0, high) if name == "abs" and operands[0][0] < 0 < operands[0][1] else (low, high)
     raise AssertionError(node)
+
+
+def _binary(op: ast.operator, left: Bounds, right: Bounds) -> Bounds:
+    """Powers of negative numbers and quotients by what may be zero are not monotone: they may be anything."""
+    pole = isinstance(op, ast.Div) and right[0] < 0 < right[1]
+    fold = isinstance(op, ast.Pow) and left[0] < 0 and (left[0] < left[1] or right[0] < right[1])
+    return ANYWHERE if pole or fold else _hull(_BINARY[type(op)], left, right)
+
+
+def _hull(function: Callable[..., float], *operands: Bounds) -> Bounds:
+    """What a function that is monotone in each operand makes of intervals: its values at all corners span it.
+
+    Corners such as inf / inf have no value; the others then reach every limit.
+    """
+    if any(math.isnan(end) for operand in operands for end in operand):
+        return NOWHERE
+    try:
+        corners = [float(function(*corner)) for corner in itertools.product(*map(dict.fromkeys, operands))]
+    except (ArithmeticError, ValueError):
+        return ANYWHERE if any(low < high for low, high in operands) else NOWHERE
+    known = [corner for corner in corners if not math.isnan(corner)]
+    return (min(known), max(known)) if known else NOWHERE
 
 
 def parse_precondition(text: str) -> tuple[Formula, Condition]:
@@ -203,4 +245,6 @@ def parse_precondition(text: str) -> tuple[Formula, Condition]:
     match = re.fullmatch(r"(.*?)(<=|>=|<|>)(.*)", text.strip())
     if not match:
         raise HarnessError(f"precondition {text!r} cannot be read: write 'b.final_accuracy >= 0.8'")
-    return Formula.parse(match[1]), Condition.parse(match[2] + match[3])
+    condition = Condition.parse(match[2] + match[3])
+    condition.refuse_counting()
+    return Formula.parse(match[1]), condition

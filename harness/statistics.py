@@ -3,10 +3,14 @@
 The unit is one pair of cells, each cell in a process of its own: repeats within one process are not
 independent (Kalibera and Jones, ISMM 2013). Pairs that ran next to each other in random order keep
 drift out of the ratio.
+
+At 6 to 20 pairs the interval is a little short: it misses the true median 4 to 7 times in 100, not
+5, and 12.5 and 9.2 times at 7 and 13 pairs, where the ends fall on the next order statistic inward.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -32,23 +36,24 @@ class Estimate:
 
 
 def estimate(samples: Sequence[float], *, ratio: bool, seed: int = 0, resamples: int = RESAMPLES) -> Estimate:
-    """Median of the samples (of their logarithms, for ratios) with its bootstrap interval.
+    """Median of the samples (exp of their logarithms' median, for ratios) with its bootstrap interval.
 
     Infinite samples are allowed: a pair that counts against a claim without bound. One sample is its
-    own interval.
+    own interval. Equal samples come back exactly, which claims on exact metrics need.
     """
     if not samples:
         raise ValueError("no samples")
     values = np.asarray(samples, dtype=float)
-    if ratio:
-        with np.errstate(divide="ignore"):
-            values = np.log(values)
     rng = np.random.default_rng(seed)
     draws = values[rng.integers(0, len(values), size=(resamples, len(values)))]
-    low, high = _quantiles(median(draws))
-    ends = np.array([float(median(values[None, :])[0]), low, high])
-    centre, low, high = (np.exp(ends) if ratio else ends).tolist()
-    return Estimate(centre, low, high, len(values))
+    low, high = _quantiles(median(draws, ratio=ratio))
+    return Estimate(float(median(values[None, :], ratio=ratio)[0]), low, high, len(values))
+
+
+def paired_ratio(a: Sequence[float], b: Sequence[float], *, seed: int = 0, resamples: int = RESAMPLES) -> Estimate:
+    """The ratio a / b, pair by pair; a pair of equal values, zeros too, is a ratio of one."""
+    ratios = [1.0 if x == y else x / y if y else math.inf for x, y in zip(a, b, strict=True)]
+    return estimate(ratios, ratio=True, seed=seed, resamples=resamples)
 
 
 def bootstrap(
@@ -65,12 +70,13 @@ def bootstrap(
     return Estimate(float(value), float(low), float(high), len(units))
 
 
-def median(rows: NDArray[Any]) -> Floats:
-    """Median of each row; two infinite middles of one sign are that infinity, not NaN."""
+def median(rows: NDArray[Any], *, ratio: bool = False) -> Floats:
+    """Median of each row; of two middles their mean, geometric for ratios. Opposite infinities give NaN."""
     ordered = np.sort(rows, axis=1)
     lower, upper = ordered[:, (rows.shape[1] - 1) // 2], ordered[:, rows.shape[1] // 2]
     with np.errstate(invalid="ignore"):
-        middle: Floats = np.where(lower == upper, lower, (lower + upper) / 2)
+        between = np.sqrt(lower) * np.sqrt(upper) if ratio else lower / 2 + upper / 2
+        middle: Floats = np.where(lower == upper, lower, between)
     return middle
 
 

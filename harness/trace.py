@@ -107,13 +107,13 @@ class TraceWriter:
         """Write what is in memory as one batch; a crash then loses at most what came after."""
         if not self._rows:
             return
-        if self.folder is not None:
-            self._written += len(self._rows)
-            if self._written > LIMIT_BYTES:
-                self._rows.clear()
-                raise TraceTooLarge(f"more than {LIMIT_BYTES // 2**20} MB of trace: record once a batch or epoch")
+        over = self._written > LIMIT_BYTES
+        self._written += len(self._rows)
+        if self.folder is not None and not over:
             self._write_batch()
         self._rows.clear()
+        if self._written > LIMIT_BYTES and not over:
+            raise TraceTooLarge(f"more than {LIMIT_BYTES // 2**20} MB of trace: record once a batch or epoch")
 
     def close(self) -> None:
         """Flush and end the shard."""

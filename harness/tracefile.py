@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+import math
+import os
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from functools import cached_property
 from pathlib import Path
@@ -12,31 +14,33 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.trace import COLUMNS, COUNTER, SPAN, VALUE
-
-Intervals = list[tuple[float, float]]
+from harness.intervals import Intervals, length, subtract, union
+from harness.trace import COLUMNS, COUNTER, NONE, SPAN, VALUE
 
 
 def merge(folder: Path) -> Path:
     """Merge a folder's shards and facts into ``trace.parquet``, sorted by start; the shards go.
 
     A shard that a crash cut off is read up to its last whole batch. Where a worker stored the fact
-    ``clock_offset`` its times are moved to rank 0's clock.
+    ``clock_offset`` its times are moved to rank 0's clock. A folder already merged stays as it is.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    facts = [json.loads(line) for path in sorted(folder.glob("facts-*.jsonl")) for line in _lines(path)]
+    path = folder / "trace.parquet"
+    shards, notes = sorted(folder.glob("shard-*.arrow")), sorted(folder.glob("facts-*.jsonl"))
+    if path.exists() and not shards:
+        return path
+    facts = [json.loads(line) for note in notes for line in _lines(note)]
     offsets = {f["worker"]: float(f["fact"]["seconds"]) for f in facts if f["name"] == "clock_offset"}
-    shards = sorted(folder.glob("shard-*.arrow"))
-    tables = [_shard(path, offsets) for path in shards]
+    tables = [_shard(shard, offsets) for shard in shards]
     table = pa.concat_tables([_empty(), *(t for t in tables if t is not None)]).sort_by("start")
     table = table.replace_schema_metadata({"facts": json.dumps(facts)})
-    path = folder / "trace.parquet"
-    pq.write_table(table, path.with_suffix(".tmp"), compression="zstd")
-    path.with_suffix(".tmp").replace(path)
-    for shard in [*shards, *folder.glob("facts-*.jsonl")]:
-        shard.unlink()
+    temporary = folder / f".{path.name}.{os.getpid()}"
+    pq.write_table(table, temporary, compression="zstd")
+    temporary.replace(path)
+    for merged in [*shards, *notes]:
+        merged.unlink()
     return path
 
 
@@ -66,7 +70,7 @@ def _shard(path: Path, offsets: dict[int, float]) -> Any:
         try:
             for batch in pa.ipc.open_stream(file):
                 batches.append(pa.Table.from_batches([batch]))
-        except (pa.ArrowInvalid, OSError):
+        except (pa.ArrowException, OSError):
             pass  # Cut off by a crash: what came before it is whole.
     if not batches:
         return None
@@ -82,8 +86,13 @@ def _shard(path: Path, offsets: dict[int, float]) -> Any:
 
 @dataclass(frozen=True)
 class Events:
-    """Some events of a trace, sorted by start: equally long arrays, times in seconds."""
+    """Some events of a trace, sorted by start: equally long arrays, times in seconds.
 
+    ``kind`` is one of ``harness.trace.SPAN``, ``COUNTER`` and ``VALUE``; ``name`` an index into ``Trace.table``.
+    """
+
+    kind: NDArray[np.uint8]
+    name: NDArray[np.int32]
     worker: NDArray[np.int32]
     peer: NDArray[np.int32]
     step: NDArray[np.int64]
@@ -107,12 +116,9 @@ class Events:
 class Trace:
     """One cell's whole trace, in memory."""
 
-    def __init__(
-        self, events: Events, kind: NDArray[np.uint8], name: NDArray[Any], facts: list[dict[str, Any]]
-    ) -> None:
+    def __init__(self, events: Events, table: Sequence[str], facts: list[dict[str, Any]]) -> None:
         self.events = events
-        self.kind = kind
-        self.name = name
+        self.table = list(table)
         self.facts = facts
 
     @classmethod
@@ -120,14 +126,15 @@ class Trace:
         """Read what ``merge`` wrote."""
         import pyarrow.parquet as pq
 
-        table = pq.read_table(path)
-        columns = {c: table.column(c).to_numpy() for c in (*COLUMNS, "worker")}
-        kind, name = columns.pop("kind"), columns.pop("name")
-        return cls(Events(**columns), kind, name, json.loads(table.schema.metadata[b"facts"]))
+        table = pq.read_table(path, read_dictionary=["name"])
+        names = table.column("name").unify_dictionaries().combine_chunks()
+        columns = {c: table.column(c).to_numpy() for c in (*COLUMNS, "worker") if c != "name"}
+        events = Events(name=names.indices.to_numpy(), **columns)
+        return cls(events, names.dictionary.to_pylist(), json.loads(table.schema.metadata[b"facts"]))
 
     def names(self, kind: int) -> list[str]:
         """The names of the events of a kind (``harness.trace.SPAN``, ``COUNTER``, ``VALUE``)."""
-        return sorted(set(self.name[self.kind == kind]))
+        return sorted(self.table[code] for code in np.unique(self.events.name[self.events.kind == kind]))
 
     def fact(self, name: str) -> dict[str, Any]:
         """The last fact of that name; empty if there is none."""
@@ -157,8 +164,10 @@ class Trace:
         return float(found.value[-1]) if len(found) else None
 
     def _select(self, kind: int, name: str, worker: int | None) -> Events:
-        mask = (self.kind == kind) & (self.name == name)
-        return self.events.where(mask if worker is None else mask & (self.events.worker == worker))
+        events = self.events
+        code = self.table.index(name) if name in self.table else NONE
+        mask = (events.kind == kind) & (events.name == code)
+        return events.where(mask if worker is None else mask & (events.worker == worker))
 
     @property
     def workers(self) -> list[int]:
@@ -168,23 +177,31 @@ class Trace:
     @cached_property
     def runs(self) -> Intervals:
         """When the work ran: the workers' spans ``run``, or the cell's own ``job`` where none was launched."""
+        return union(self._ran.intervals)
+
+    @cached_property
+    def _ran(self) -> Events:
         launched = self.spans("run")
-        return union((launched if len(launched) else self.spans("job")).intervals)
+        return launched if len(launched) else self.spans("job")
 
     @cached_property
     def pauses(self) -> Intervals:
         """When everyone was paused for an evaluation."""
         return union([*self.spans("evaluate").intervals, *self.spans("prepare").intervals])
 
+    @cached_property
+    def active(self) -> Intervals:
+        """When the work ran and was not paused; the time between two launches is in neither."""
+        return subtract(self.runs, self.pauses)
+
     def active_seconds(self, until: float) -> float:
         """Seconds of work up to a moment, evaluation left out."""
-        ran = [(a, min(b, until)) for a, b in self.runs if a < until]
-        return length(ran) - sum(overlap(run, pause) for run in ran for pause in self.pauses)
+        return length((start, min(end, until)) for start, end in self.active if start < until)
 
     @property
     def wall_seconds(self) -> float | None:
         """Seconds of work, preparation and evaluation left out; ``None`` if nothing ran to its end."""
-        return self.active_seconds(self.runs[-1][1]) if self.runs else None
+        return length(self.active) if self.runs else None
 
     @property
     def total_seconds(self) -> float | None:
@@ -199,37 +216,21 @@ class Trace:
 
     @property
     def cpu_seconds(self) -> float | None:
-        """CPU seconds of every worker's process, evaluation left out."""
-        runs = self.spans("run")
-        runs = runs if len(runs) else self.spans("job")
-        return float(runs.value.sum() - self.spans("evaluate").value.sum()) if len(runs) else None
+        """CPU seconds of every worker's process, evaluation left out; ``None`` where one did not record its own."""
+        ran, evaluated = self._ran, self.spans("evaluate")
+        if not len(ran):
+            return None
+        # Only an evaluation inside a worker's run is in that run's CPU seconds.
+        during = (evaluated.start >= ran.start.min()) & (evaluated.end <= ran.end.max())
+        inside = evaluated.where(during & np.isin(evaluated.worker, ran.worker))
+        seconds = float(ran.value.sum() - inside.value.sum())
+        return seconds if math.isfinite(seconds) else None
 
     @property
     def not_finite(self) -> str | None:
         """The first recorded value that is not a finite number, in words."""
-        bad = np.flatnonzero((self.kind == VALUE) & ~np.isfinite(self.events.value))
+        bad = self.events.where((self.events.kind == VALUE) & ~np.isfinite(self.events.value))
         if not len(bad):
             return None
-        step = int(self.events.step[bad[0]])
-        return f"{self.name[bad[0]]} is {self.events.value[bad[0]]}" + (f" at step {step}" if step >= 0 else "")
-
-
-def union(intervals: Iterable[tuple[float, float]]) -> Intervals:
-    """The same points in time as disjoint intervals, in order."""
-    merged: Intervals = []
-    for start, end in sorted(intervals):
-        if merged and start <= merged[-1][1]:
-            merged[-1] = (merged[-1][0], max(merged[-1][1], end))
-        else:
-            merged.append((start, end))
-    return merged
-
-
-def length(intervals: Iterable[tuple[float, float]]) -> float:
-    """The measure of disjoint intervals."""
-    return sum(end - start for start, end in intervals)
-
-
-def overlap(a: tuple[float, float], b: tuple[float, float]) -> float:
-    """The measure of what two intervals share."""
-    return max(0.0, min(a[1], b[1]) - max(a[0], b[0]))
+        step = int(bad.step[0])
+        return f"{self.table[bad.name[0]]} is {bad.value[0]}" + (f" at step {step}" if step >= 0 else "")

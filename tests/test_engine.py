@@ -39,9 +39,10 @@ EXPECTED = {
 def test_a_cell_that_goes_wrong_is_recorded_as_such_and_the_others_go_on(
     how: str, harness: Harness, tmp_path: Path
 ) -> None:
-    (tmp_path / "ways.toml").write_text(
-        UNRULY_SUITE.format(how=how).replace("time_limit = 4", f"time_limit = {4 if how == 'hang' else 100}")
-    )
+    text = UNRULY_SUITE.format(how=how)
+    text = text if how == "hang" else text.replace("time_limit = 4", "time_limit = 100")
+    text = text if how == "memory" else text.replace("600 MiB", "6 GiB")
+    (tmp_path / "ways.toml").write_text(text)
     done = harness("run", "ways.toml", "-o", "out", "--json")
     assert done.returncode == 1, done.stderr
     cells = {cell["parallelizer"]: cell for cell in json.loads(done.stdout)["cells"]}

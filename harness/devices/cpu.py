@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from collections.abc import Callable, Collection, Sequence
+from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from contextlib import closing
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -35,19 +35,23 @@ class Cpu(Device):
                 return [run_here(main, job, wires[0])]
             return self._run_threads(main, job, wires)
 
-    def _run_threads(self, main: Callable[[Worker], Result], job: Job[Any], wires: list[ThreadWire]) -> list[Result]:
+    def _run_threads(
+        self, main: Callable[[Worker], Result], job: Job[Any], wires: Sequence[ThreadWire]
+    ) -> list[Result]:
         def run(wire: ThreadWire) -> Result:
             with numba_threads(self.threads):
                 return run_here(main, job, wire)
 
         with ThreadPoolExecutor(len(wires), "worker") as pool:
-            futures = {pool.submit(run, wire): wire.rank for wire in wires}
+            futures = [pool.submit(run, wire) for wire in wires]
             try:
-                return _results(futures)
-            except BaseException:
-                for wire in wires:
-                    wire.close("the launch was stopped")
-                raise
+                first, _ = wait(futures, return_when=FIRST_EXCEPTION)
+            finally:
+                # Nobody can stop a thread, but its next wait for another can be made to fail.
+                for wire, future in zip(wires, futures, strict=True):
+                    if not future.done():
+                        wire.close("the launch was stopped")
+        return _results(futures, first)
 
 
 def run_here(
@@ -64,11 +68,11 @@ def run_here(
         return run_main(main, Worker(wire.rank, wire.size, mine, comm, torch_device, synchronise))
 
 
-def _results(futures: dict[Future[Result], int]) -> list[Result]:
-    """Collect what each returned, by rank; raise the failure that came first."""
-    errors = {futures[done]: done.exception() for done in as_completed(futures)}
-    failures = [Failure.of(rank, error) for rank, error in errors.items() if error]
-    if failures:
-        root = root_failure(failures)
+def _results(futures: Sequence[Future[Result]], first: Collection[Future[Result]]) -> list[Result]:
+    """Collect what each returned, by rank; raise a failure if there is one, of those among the ``first`` if it can."""
+    errors = {rank: error for rank, future in enumerate(futures) if (error := future.exception())}
+    if errors:
+        order = sorted(errors, key=lambda rank: futures[rank] not in first)
+        root = root_failure([Failure.of(rank, errors[rank]) for rank in order])
         raise root.error() from errors[root.rank]
     return [future.result() for future in futures]

@@ -15,6 +15,7 @@ import pickle
 import signal
 import threading
 import time
+import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
@@ -176,7 +177,7 @@ def live(work: bytes, rank: int, size: int, link: Connection, group: int) -> Non
         place = Place(rank, size, partial(_meet, link))
         said = Done(pickle.dumps(run_worker(main, job, place, join, threads=threads)))
     except BaseException as error:
-        said = Failure.of(rank, error)
+        said = Failure.of(rank, error, traceback.format_exc())
     with contextlib.suppress(OSError):
         link.send(said)
 
@@ -187,12 +188,17 @@ def _meet(link: Connection, fact: Any) -> list[Any]:
     return facts
 
 
+def die_with_parent() -> None:
+    """Ask Linux to kill this process when its parent ends; elsewhere do nothing."""
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
 def _stay_with_launcher(group: int) -> None:
     """Belong to the launcher's process group, and do not outlive it."""
     with contextlib.suppress(OSError):
         os.setpgid(0, group)
-    with contextlib.suppress(OSError, AttributeError):
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    die_with_parent()
     # A fork server's children are no children of the launcher's, so its end has to be watched for.
     launcher = multiprocessing.parent_process()
     if launcher is not None:

@@ -94,8 +94,8 @@ class MessageCommunicator(Collectives):
     def __init__(self, wire: Wire, trace: TraceWriter) -> None:
         self._wire = wire
         self._bytes = ByteCount(trace)
-        self._serving = False
         self._service = Service(wire)
+        self._serving = False
         self._become(range(wire.size), 0)
 
     def __enter__(self) -> Self:

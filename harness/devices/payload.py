@@ -47,8 +47,9 @@ def pack(array: Any) -> tuple[bytes, memoryview]:
     import numpy as np
 
     plain = _as_array(array)
-    text = f"{NUMPY}|{np.lib.format.dtype_to_descr(plain.dtype)!r}|{plain.shape!r}"
-    return text.encode(), plain.reshape(-1).view(np.uint8).data
+    return _described(NUMPY, np.lib.format.dtype_to_descr(plain.dtype), plain.shape), plain.reshape(-1).view(
+        np.uint8
+    ).data
 
 
 def blank(description: bytes) -> tuple[Any, memoryview]:
@@ -85,18 +86,24 @@ def _pack_tensor(tensor: torch.Tensor) -> tuple[bytes, memoryview]:
     if tensor.layout is not torch.strided:
         raise HarnessError(f"cannot send a tensor of layout {tensor.layout}: send its parts, or to_dense()")
     kind = TORCH if tensor.device.type == "cpu" else ACCELERATOR
-    text = f"{kind}|{str(tensor.dtype).removeprefix('torch.')!r}|{tuple(tensor.shape)!r}"
     flat = tensor.detach().cpu().resolve_conj().resolve_neg().reshape(-1)
-    return text.encode(), flat.contiguous().view(torch.uint8).numpy().data
+    if flat.stride(0) != 1:  # torch calls a lone element contiguous whatever its stride
+        flat = flat.clone(memory_format=torch.contiguous_format)
+    description = _described(kind, str(tensor.dtype).removeprefix("torch."), tuple(tensor.shape))
+    return description, flat.view(torch.uint8).numpy().data
+
+
+def _described(kind: str, dtype: Any, shape: tuple[int, ...]) -> bytes:
+    return repr((kind, dtype, shape)).encode()
 
 
 @lru_cache(4096)
 def _parsed(description: bytes) -> tuple[str, Any, tuple[int, ...]]:
-    kind, dtype, shape = description.decode().split("|")
+    kind, dtype, shape = ast.literal_eval(description.decode())
     if kind == NUMPY:
         import numpy as np
 
-        return kind, np.lib.format.descr_to_dtype(ast.literal_eval(dtype)), ast.literal_eval(shape)
+        return kind, np.lib.format.descr_to_dtype(dtype), shape
     import torch
 
-    return kind, getattr(torch, ast.literal_eval(dtype)), ast.literal_eval(shape)
+    return kind, getattr(torch, dtype), shape

@@ -11,9 +11,10 @@ from pydantic import Field, PositiveInt
 
 from harness.components import Device, Job, Result
 from harness.devices.crew import launch_processes
+from harness.devices.mesh import connect, listen
 from harness.devices.messages import MessageCommunicator
 from harness.devices.running import Place
-from harness.devices.sockets import SocketWire, connect, listen
+from harness.devices.sockets import SocketWire
 from harness.worker import Worker
 
 

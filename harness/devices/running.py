@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import traceback
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, closing
 from dataclasses import dataclass, replace
@@ -35,7 +34,7 @@ class Place:
 Join = Callable[[Place, "Job[Any]"], AbstractContextManager["Worker"]]
 
 
-class WorkerFailed(HarnessError, RuntimeError):  # noqa: N818
+class WorkerFailed(HarnessError, RuntimeError):
     """A worker failed; the message names its rank and the error, the note has its traceback."""
 
 
@@ -49,9 +48,8 @@ class Failure:
     lost: bool = False
 
     @classmethod
-    def of(cls, rank: int, error: BaseException) -> Failure:
+    def of(cls, rank: int, error: BaseException, details: str = "") -> Failure:
         """Put an exception into words."""
-        details = "".join(traceback.format_exception(error))
         text = str(error) if isinstance(error, HarnessError) else f"{type(error).__name__}: {error}"
         return cls(rank, f"failed: {text}", details, isinstance(error, PeerLost))
 

@@ -13,24 +13,18 @@ import socket
 import struct
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from harness.devices.payload import blank, is_accelerated, own_copy, pack
-from harness.devices.wire import ENDED, Lane, Mailbox, Pending, Wire, farewell
-from harness.worker import PeerLost
+from harness.devices.wire import CLOSED, ENDED, Lane, Mailbox, Pending, Wire, farewell
 
 if TYPE_CHECKING:
     from harness.worker import Array
 
-Address = tuple[str, int]
-
 HEADER = struct.Struct("!BqqHQ")  # kind, channel, tag, bytes of description, bytes of payload
-HELLO = struct.Struct("!16sI")  # the mesh's key, the caller's rank
 ARRAY, GOODBYE = 0, 1
 PARTING_SECONDS = 1.0
-RETRY_SECONDS = 0.05
-KEEPALIVE = {"TCP_KEEPIDLE": 10, "TCP_KEEPINTVL": 5, "TCP_KEEPCNT": 3}
 
 
 class SocketWire(Wire):
@@ -62,14 +56,21 @@ class SocketWire(Wire):
         """Say goodbye on every link; without a reason, also wait until every peer has."""
         text = (reason or ENDED).encode(errors="replace")[:65535]
         for link in self._links.values():
-            link.part(HEADER.pack(GOODBYE, 0, 0, len(text), 0) + text)
-        self._mailbox.lose(self.rank, "this worker closed its links")
+            link.send(HEADER.pack(GOODBYE, 0, 0, len(text), 0) + text, memoryview(b""), last=True)
+        if reason:
+            self._lose_all(reason)
+        deadline = time.monotonic() + PARTING_SECONDS if reason else None
         for link in self._links.values():
-            link.join(PARTING_SECONDS if reason else None)
+            link.join(deadline)
+        self._lose_all(CLOSED)
 
     def lost(self) -> dict[int, str]:
         """Tell which peers said goodbye or broke off."""
         return self._mailbox.lost()
+
+    def _lose_all(self, reason: str) -> None:
+        for rank in range(self.size):
+            self._mailbox.lose(rank, reason)
 
 
 class _Link:
@@ -80,26 +81,29 @@ class _Link:
         self._socket = sock
         self._mailbox = mailbox
         self._torch_device = torch_device
+        self._lock = threading.Lock()
+        self._parted = False
         self._outgoing: queue.SimpleQueue[tuple[bytes, memoryview, Pending] | None] = queue.SimpleQueue()
         self._receiver = _thread(self._receive_all, f"receive-{peer}")
         self._sender = _thread(self._send_all, f"send-{peer}")
 
-    def send(self, head: bytes, payload: memoryview) -> Pending:
-        """Queue a frame."""
+    def send(self, head: bytes, payload: memoryview, *, last: bool = False) -> Pending:
+        """Queue a frame; none goes after the last."""
         pending = Pending()
-        self._outgoing.put((head, payload, pending))
+        with self._lock:
+            if self._parted:
+                return pending.fail(farewell(self.peer, CLOSED))
+            self._outgoing.put((head, payload, pending))
+            if last:
+                self._parted = True
+                self._outgoing.put(None)
         return pending
 
-    def part(self, goodbye: bytes) -> None:
-        """Queue the last frame."""
-        self.send(goodbye, memoryview(b""))
-        self._outgoing.put(None)
-
-    def join(self, seconds: float | None) -> None:
-        """Wait until both directions have ended, at most ``seconds`` each; then close."""
-        self._sender.join(seconds)
+    def join(self, deadline: float | None) -> None:
+        """Wait until both directions have ended, or the deadline; then close."""
         # Closing before the peer has would make the system drop what is still on its way to it.
-        self._receiver.join(seconds)
+        for thread in (self._sender, self._receiver):
+            thread.join(None if deadline is None else max(0.0, deadline - time.monotonic()))
         with contextlib.suppress(OSError):
             self._socket.shutdown(socket.SHUT_RDWR)
         self._socket.close()
@@ -147,78 +151,6 @@ class _Link:
         if is_accelerated(description):
             array = array.to(self._torch_device)
         self._mailbox.deliver(self.peer, Lane(channel, tag), array)
-
-
-def listen(host: str = "127.0.0.1", port: int = 0) -> socket.socket:
-    """Open a socket that peers can call; ``getsockname`` tells its port."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    return socket.create_server((host, port), family=family)
-
-
-def connect(
-    rank: int,
-    addresses: Sequence[Address],
-    listener: socket.socket,
-    *,
-    key: bytes = b"",
-    patience: float = 60.0,
-) -> dict[int, socket.socket]:
-    """Join a mesh: call every lower rank at its address, be called by every higher one.
-
-    All ranks pass the same ``key`` (at most 16 bytes); callers without it are turned away. Raises
-    ``PeerLost`` naming a rank that was not there within ``patience`` seconds.
-    """
-    deadline = time.monotonic() + patience
-    key = key.ljust(16, b"\0")
-    links = {peer: _call(peer, addresses[peer], HELLO.pack(key, rank), deadline) for peer in range(rank)}
-    missing = set(range(rank + 1, len(addresses)))
-    while missing:
-        caller = _answer(listener, key, deadline)
-        if caller is None and time.monotonic() > deadline:
-            raise PeerLost(farewell(min(missing), f"it did not connect within {patience:g} s"))
-        if caller and caller[0] in missing:
-            links[caller[0]] = caller[1]
-            missing.discard(caller[0])
-    for link in links.values():
-        _tune(link)
-    return links
-
-
-def _call(peer: int, address: Address, hello: bytes, deadline: float) -> socket.socket:
-    while True:
-        try:
-            sock = socket.create_connection(address, timeout=max(RETRY_SECONDS, deadline - time.monotonic()))
-        except OSError as error:
-            if time.monotonic() > deadline:
-                raise PeerLost(farewell(peer, f"no connection to {address[0]}:{address[1]}: {error}")) from None
-            time.sleep(RETRY_SECONDS)
-        else:
-            sock.sendall(hello)
-            return sock
-
-
-def _answer(listener: socket.socket, key: bytes, deadline: float) -> tuple[int, socket.socket] | None:
-    """Take the next caller that knows the key; ``None`` for any other."""
-    listener.settimeout(max(RETRY_SECONDS, deadline - time.monotonic()))
-    with contextlib.suppress(OSError, EOFError):
-        sock, _ = listener.accept()
-        sock.settimeout(PARTING_SECONDS)
-        with contextlib.suppress(OSError, EOFError):
-            its_key, rank = HELLO.unpack(read(sock, HELLO.size))
-            if its_key == key:
-                return rank, sock
-        sock.close()
-    return None
-
-
-def _tune(sock: socket.socket) -> None:
-    """Send small frames at once; notice within half a minute that a host has gone."""
-    sock.settimeout(None)
-    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    for option, value in KEEPALIVE.items():
-        if hasattr(socket, option):
-            sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)
 
 
 def read(sock: socket.socket, count: int) -> bytearray:

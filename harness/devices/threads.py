@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from harness.devices.payload import own_copy
-from harness.devices.wire import ENDED, Lane, Mailbox, Pending, Wire, farewell
+from harness.devices.wire import CLOSED, ENDED, Lane, Mailbox, Pending, Wire, farewell
 
 if TYPE_CHECKING:
     from harness.worker import Array
@@ -36,7 +36,7 @@ class ThreadWire(Wire):
         """Tell the others; nothing is on its way that could get lost."""
         for rank, mailbox in enumerate(self._mailboxes):
             mailbox.lose(self.rank, reason or ENDED)
-            self._mailboxes[self.rank].lose(rank, reason or "this worker closed its links")
+            self._mailboxes[self.rank].lose(rank, reason or CLOSED)
 
     def lost(self) -> dict[int, str]:
         """Tell which threads have ended, and why."""

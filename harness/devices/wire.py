@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from harness.worker import Array
 
 ENDED = "it has ended"
+CLOSED = "this worker closed its links"
 
 
 class Lane(NamedTuple):

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 from harness.claims import judge
+from harness.components import Metric
+from harness.errors import UnknownName
 from harness.records import CellResult, CellSpec, ClaimResult
 from harness.registry import NotInstalled, Registry
 from harness.statistics import Estimate, estimate
@@ -36,6 +39,7 @@ class Summary:
     results: Mapping[str, CellResult]
     groups: tuple[Group, ...]
     claims: tuple[ClaimResult, ...]
+    units: Mapping[str, str]
 
     @property
     def failed(self) -> list[CellResult]:
@@ -55,6 +59,7 @@ def summarise(run: Run, registry: Registry) -> Summary:
         results,
         tuple(_group(key, cells, results) for key, cells in groups.items()),
         tuple(claim for suite in run.record.suites for claim in _claims(run, suite.name, results, registry)),
+        {label: cls.unit for label, cls in _metrics(run.record.cells, registry).items()},
     )
 
 
@@ -78,20 +83,18 @@ def _median(values: list[float]) -> Estimate | None:
 def _claims(run: Run, suite: str, results: Mapping[str, CellResult], registry: Registry) -> list[ClaimResult]:
     (record,) = (s for s in run.record.suites if s.name == suite)
     cells = [cell for cell in run.record.cells if cell.suite == suite]
+    exact = {label for label, cls in _metrics(cells, registry).items() if cls.exact}
     estimators = {offer.name: offer.thing for offer in registry.of_kind("estimator")}
-    return judge(record.claims, cells, results, exact=exact_metrics(cells, registry), estimators=estimators)
+    return judge(record.claims, cells, results, exact=exact, estimators=estimators)
 
 
-def exact_metrics(cells: list[CellSpec], registry: Registry) -> set[str]:
-    """The labels of the metrics that are the same each time for a given seed."""
-    exact = set()
-    for metric in cells[0].metrics if cells else ():
-        try:
-            if registry.offer("metric", metric.name).thing.exact:
-                exact.add(metric.label)
-        except NotInstalled:
-            continue
-    return exact
+def _metrics(cells: Iterable[CellSpec], registry: Registry) -> dict[str, type[Metric]]:
+    """The class of each metric that the cells take, by label; one whose plugin is gone is left out."""
+    found: dict[str, type[Metric]] = {}
+    for metric in {metric.label: metric for cell in cells for metric in cell.metrics}.values():
+        with suppress(NotInstalled, UnknownName):
+            found[metric.label] = registry.offer("metric", metric.name).thing
+    return found
 
 
 def as_json(summary: Summary) -> dict[str, Any]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -20,7 +21,8 @@ def show(summary: Summary, console: Console) -> None:
     """Print everything about a run."""
     for suite in summary.run.record.suites:
         groups = [g for g in summary.groups if g.suite == suite.name]
-        console.print(comparisons(suite.title, groups))
+        for table in comparisons(suite.title, groups, summary.units, console.width):
+            console.print(table)
     if summary.claims:
         console.print(claims_table(summary.claims))
     for line in _troubles(summary):
@@ -28,22 +30,60 @@ def show(summary: Summary, console: Console) -> None:
     console.print(f"Run: {escape(str(summary.run.folder))}", highlight=False, soft_wrap=True)
 
 
-def comparisons(title: str, groups: list[Group]) -> Table:
-    """A row for each combination: the median of each metric over its seeds, with half the interval's width."""
-    labels = [label for label in (groups[0].metrics if groups else ()) if any(_shown(g, label) for g in groups)]
-    devices = len({g.device for g in groups}) > 1
-    table = Table(title=escape(title), title_justify="left", header_style="bold", row_styles=["", "dim"])
-    for heading in ["workload", "parallelizer", *(["device"] if devices else []), "done"]:
-        table.add_column(heading, overflow="fold")
-    for label in [*labels, "prepare"]:
-        table.add_column(label, justify="right", overflow="fold")
-    previous = ""
-    for group in groups:
-        cells = [] if group.workload == previous else [escape(group.workload)]
-        row = [*(cells or [""]), escape(group.parallelizer), *([escape(group.device)] if devices else []), _done(group)]
-        table.add_row(*row, *(_metric(group, label) for label in labels), number(group.prepare_seconds))
-        previous = group.workload
-    return table
+def comparisons(title: str, groups: Sequence[Group], units: Mapping[str, str], width: int) -> Iterator[Table]:
+    """A row for each combination: each metric's median over its seeds, and half the interval's width.
+
+    Metrics that do not fit beside each other go into a table of their own.
+    """
+    metrics = {
+        label: [_metric(group, label) for group in groups]
+        for label in (groups[0].metrics if groups else ())
+        if any(_shown(group, label) for group in groups)
+    }
+    units = {**units, "prepare": "seconds"}
+    metrics["prepare"] = [number(group.prepare_seconds) for group in groups]
+    heads = _heads(groups)
+    room = width - sum(_width(name, cells) for name, cells in heads.items())
+    widths = {name: max(_width(name, cells), len(units.get(name, "")) + 3) for name, cells in metrics.items()}
+    for part in _fitting(widths, room):
+        table = Table(title=escape(title), title_justify="left", header_style="bold", box=SIMPLE_HEAD)
+        for name in heads:
+            table.add_column(name, overflow="fold")
+        for name in part:
+            table.add_column(f"{name}\n[dim]{escape(units.get(name, ''))}[/dim]", justify="right", no_wrap=True)
+        for i in range(len(groups)):
+            table.add_row(*(cells[i] for cells in heads.values()), *(metrics[name][i] for name in part))
+        yield table
+
+
+def _heads(groups: Sequence[Group]) -> dict[str, list[str]]:
+    """What names a row: only what tells rows apart, a workload once for all of its rows."""
+    workloads = [group.workload for group in groups]
+    repeated = [i > 0 and workloads[i - 1] == workload for i, workload in enumerate(workloads)]
+    heads = {
+        "workload": ["" if again else escape(w) for w, again in zip(workloads, repeated, strict=True)],
+        "parallelizer": [escape(group.parallelizer) for group in groups],
+    }
+    if len({group.device for group in groups}) > 1:
+        heads["device"] = [escape(group.device) for group in groups]
+    return {**heads, "done": [_done(group) for group in groups]}
+
+
+def _fitting(widths: Mapping[str, int], room: int) -> Iterator[list[str]]:
+    """Columns in their order, as many at a time as have room."""
+    part: list[str] = []
+    left = room
+    for name, width in widths.items():
+        if part and width > left:
+            yield part
+            part, left = [], room
+        part.append(name)
+        left -= width
+    yield part
+
+
+def _width(name: str, cells: Iterable[str]) -> int:
+    return max(len(name), *(len(cell) for cell in cells)) + 3
 
 
 def claims_table(claims: Iterable[ClaimResult]) -> Table:
