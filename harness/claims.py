@@ -116,7 +116,7 @@ class _Judgement:
     def _estimated(self, units: Sequence[Unit], estimator: Estimator | None) -> ClaimResult:
         if estimator is None:
             return self._result("not measured", None, f"no estimator {self.claim.estimator!r} is installed")
-        mappings = [mapping for unit in units if (mapping := self._mapping(unit)) is not None]
+        mappings = list(filter(None, map(self._mapping, units)))
         if not mappings:
             return self._result("not measured", None)
         try:
@@ -125,7 +125,7 @@ class _Judgement:
             return self._result("not measured", None, f"{estimator.name}: {type(error).__name__}: {error}")
         return self._result(self._verdict(found), found)
 
-    def _mapping(self, unit: Unit) -> dict[str, float] | None:
+    def _mapping(self, unit: Unit) -> Mapping[str, float] | None:
         """What an estimator sees of a unit: its metrics, and its components' numeric parameters."""
         values = self._values(unit, self.formula)
         if values is None or not self._applies(unit):
@@ -176,8 +176,9 @@ class _Judgement:
 
     def _reasons(self, verdict: Verdict, found: Estimate | None) -> list[str]:
         """Too few pairs, and why pairs were lost."""
-        few = verdict == "inconclusive" and found is not None and found.count < self.enough
-        parts = [f"{found.count} of the {self.enough} pairs that are needed"] if few and found else []
+        parts = []
+        if found and verdict == "inconclusive" and found.count < self.enough:
+            parts.append(f"{found.count} of the {self.enough} pairs that are needed")
         if self.unreached and verdict == "not measured":
             parts.append(f"{self.unreached} of {self.asked} pairs: no target was reached")
         return parts + [f"{count} of {self.asked} pairs: {why}" for why, count in self.lost.items() if count]

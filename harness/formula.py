@@ -84,9 +84,8 @@ class Condition:
 
     def met(self, value: float) -> bool:
         """Whether a number fulfils it; NaN never does."""
-        if self.strict:
-            return self.low < value < self.high
-        return self.low <= value <= self.high
+        on_open_end = self.strict and math.isfinite(value) and value in (self.low, self.high)
+        return self.low <= value <= self.high and not on_open_end
 
     def all_met(self, low: float, high: float) -> bool:
         """Whether every number of an interval fulfils it."""
@@ -94,9 +93,7 @@ class Condition:
 
     def none_met(self, low: float, high: float) -> bool:
         """Whether no number of an interval fulfils it."""
-        if self.strict:
-            return high <= self.low or low >= self.high
-        return high < self.low or low > self.high
+        return (high <= self.low and not self.met(high)) or (low >= self.high and not self.met(low))
 
     def worse(self, low: float, high: float) -> float:
         """The end of an interval that speaks against it."""

@@ -12,3 +12,9 @@ from device_support import DEVICES
 @pytest.fixture(params=sorted(DEVICES))
 def device(request):
     return DEVICES[request.param]
+
+
+@pytest.fixture(params=["sockets", "threads"])
+def wired(request):
+    """A device for what does not depend on who reduces tensors."""
+    return DEVICES[request.param]

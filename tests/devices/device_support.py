@@ -23,7 +23,7 @@ class Nothing(Workload):
     """A workload that leaves a mark where it was prepared."""
 
     name: ClassVar[str] = "nothing"
-    imports: ClassVar[tuple[str, ...]] = ("torch", "numpy")
+    imports: ClassVar[tuple[str, ...]] = ("torch", "pytest", "hypothesis.extra.numpy", "psutil")
     marks: str = ""
 
     def prepare(self):

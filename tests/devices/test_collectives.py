@@ -113,8 +113,8 @@ def spread_one(length, worker):
 
 
 @pytest.mark.parametrize("workers", [2, 3, 4])
-def test_broadcast_sends_the_array_once_to_each_other_rank(device, workers, tmp_path):
-    launch(device, partial(spread_one, 100), workers, tmp_path)
+def test_broadcast_sends_the_array_once_to_each_other_rank(wired, workers, tmp_path):
+    launch(wired, partial(spread_one, 100), workers, tmp_path)
     sent = [bytes_sent(tmp_path, rank) for rank in range(workers)]
     received = [sum(by_peer.get(rank, 0) for by_peer in sent) for rank in range(workers)]
     assert received == [0 if rank == 1 else 800 for rank in range(workers)]
@@ -124,8 +124,8 @@ def gather_ragged(worker):
     worker.comm.all_gather(np.zeros(10 * worker.rank, np.uint8))
 
 
-def test_all_gather_hands_every_array_round_once(device, tmp_path):
-    launch(device, gather_ragged, 3, tmp_path)
+def test_all_gather_hands_every_array_round_once(wired, tmp_path):
+    launch(wired, gather_ragged, 3, tmp_path)
     sent = [bytes_sent(tmp_path, rank) for rank in range(3)]
     assert sent == [{1: 0 + 20}, {2: 10 + 0}, {0: 20 + 10}]
 
@@ -138,8 +138,8 @@ def arrive_late(worker):
     return int(handle.wait())
 
 
-def test_collectives_do_not_take_callers_messages(device):
-    assert launch(device, arrive_late, 3) == [1, 1, 1]
+def test_collectives_do_not_take_callers_messages(wired):
+    assert launch(wired, arrive_late, 3) == [1, 1, 1]
 
 
 def disagree(worker):

@@ -30,8 +30,8 @@ def send_large(worker):
     return worker.comm.receive(other)[-1]
 
 
-def test_both_may_send_more_than_buffers_hold_before_either_receives(device):
-    assert launch(device, send_large, 2) == [1.0, 0.0]
+def test_both_may_send_more_than_buffers_hold_before_either_receives(wired):
+    assert launch(wired, send_large, 2) == [1.0, 0.0]
 
 
 def change_after(worker):
@@ -46,8 +46,8 @@ def change_after(worker):
     return first.max(), second.min()
 
 
-def test_an_array_may_change_once_it_was_sent(device):
-    assert launch(device, change_after, 2)[1] == (1.0, 9.0)
+def test_an_array_may_change_once_it_was_sent(wired):
+    assert launch(wired, change_after, 2)[1] == (1.0, 9.0)
 
 
 def talk_to_oneself(worker):
@@ -58,8 +58,8 @@ def talk_to_oneself(worker):
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-def test_a_worker_may_send_to_itself(device, workers):
-    assert launch(device, talk_to_oneself, workers) == [[0, 1, 2]] * workers
+def test_a_worker_may_send_to_itself(wired, workers):
+    assert launch(wired, talk_to_oneself, workers) == [[0, 1, 2]] * workers
 
 
 def send_some(worker):
@@ -75,8 +75,8 @@ def send_some(worker):
     return None
 
 
-def test_payload_is_counted_at_the_sender_by_receiver(device, tmp_path):
-    assert launch(device, send_some, 3, tmp_path) == [None, [(10,), ()], [(3,), (0,)]]
+def test_payload_is_counted_at_the_sender_by_receiver(wired, tmp_path):
+    assert launch(wired, send_some, 3, tmp_path) == [None, [(10,), ()], [(3,), (0,)]]
     assert bytes_sent(tmp_path, 0) == {1: 88, 2: 6}
     assert bytes_sent(tmp_path, 1) == {}
 
@@ -122,9 +122,9 @@ def handle_badly(worker):
     worker.comm.receive((worker.rank + 1) % 3, tag=1)
 
 
-def test_a_handler_that_raises_fails_the_serving_worker(device):
+def test_a_handler_that_raises_fails_the_serving_worker(wired):
     with pytest.raises(RuntimeError, match="worker 0 failed: ValueError: no answer for worker 1"):
-        launch(device, handle_badly, 3)
+        launch(wired, handle_badly, 3)
 
 
 def work_in_groups(worker):
@@ -156,8 +156,8 @@ def count_in_group(worker):
         group.receive(1 - group.rank)
 
 
-def test_groups_count_bytes_under_the_launchs_ranks(device, tmp_path):
-    launch(device, count_in_group, 3, tmp_path)
+def test_groups_count_bytes_under_the_launchs_ranks(wired, tmp_path):
+    launch(wired, count_in_group, 3, tmp_path)
     assert [bytes_sent(tmp_path, rank) for rank in (1, 2)] == [{2: 16}, {1: 8}]
 
 
@@ -169,8 +169,8 @@ def twice_the_same_group(worker):
     return int(first.receive(other)), int(second.receive(other))
 
 
-def test_two_groups_of_the_same_ranks_are_apart(device):
-    assert launch(device, twice_the_same_group, 2) == [(1, 2), (1, 2)]
+def test_two_groups_of_the_same_ranks_are_apart(wired):
+    assert launch(wired, twice_the_same_group, 2) == [(1, 2), (1, 2)]
 
 
 @pytest.mark.parametrize(
@@ -201,5 +201,5 @@ def leave_early(worker):
     return "received"
 
 
-def test_waiting_for_a_worker_that_has_ended_says_so(device):
-    assert launch(device, leave_early, 2) == ["left", "worker 0 is lost: it has ended"]
+def test_waiting_for_a_worker_that_has_ended_says_so(wired):
+    assert launch(wired, leave_early, 2) == ["left", "worker 0 is lost: it has ended"]

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
@@ -30,6 +30,7 @@ def through_bytes(array):
     return copy
 
 
+@settings(deadline=None)
 @given(NUMPY)
 def test_every_dtype_and_shape_survives_the_journey(array):
     copy = through_bytes(array)
@@ -37,6 +38,7 @@ def test_every_dtype_and_shape_survives_the_journey(array):
     assert byte_count(array) == array.nbytes
 
 
+@settings(deadline=None)
 @given(st.sampled_from(TORCH), st.lists(st.integers(0, 4), max_size=3))
 def test_every_kind_of_tensor_survives_the_journey(dtype, shape):
     tensor = torch.randint(0, 2, shape).to(dtype)

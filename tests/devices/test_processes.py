@@ -41,21 +41,14 @@ def tell_all(worker):
     return worker.rank, os.getpid(), os.getpgid(0), float(worker.rng().random())
 
 
-def test_each_worker_has_a_process_a_shard_and_a_random_stream(tmp_path):
+def test_each_worker_has_a_process_a_shard_and_a_random_stream_and_runs_when_all_are_prepared(tmp_path):
     results = launch(Processes(), tell_all, 3, tmp_path)
     assert [rank for rank, *_ in results] == [0, 1, 2]
     assert len({pid for _, pid, _, _ in results} | {os.getpid()}) == 4
     assert {group for _, _, group, _ in results} == {os.getpgid(0)}
     assert len({number for *_, number in results}) == 3
     assert gone([pid for _, pid, _, _ in results])
-    for rank in range(3):
-        (prepare,), (run,) = events(tmp_path, rank, "prepare"), events(tmp_path, rank, "run")
-        assert prepare[3] <= run[2]
-        assert [value for *_, value in events(tmp_path, rank, "rank")] == [rank]
-
-
-def test_the_run_begins_when_every_worker_is_prepared(tmp_path):
-    launch(Processes(), tell_all, 3, tmp_path)
+    assert [[value for *_, value in events(tmp_path, rank, "rank")] for rank in range(3)] == [[0], [1], [2]]
     prepared = max(events(tmp_path, rank, "prepare")[0][3] for rank in range(3))
     assert all(prepared <= events(tmp_path, rank, "run")[0][2] for rank in range(3))
 
@@ -113,15 +106,15 @@ def leave():
 
 
 @pytest.mark.parametrize(
-    ("how", "message"),
+    ("name", "how", "message"),
     [
-        (raise_error, "worker 1 failed: ValueError: boom on purpose"),
-        (exit_quietly, "worker 1 ended early, with status 3"),
-        (kill_itself, r"worker 1 died \(signal 9\)"),
-        (leave, "worker 1 failed: SystemExit: no more"),
+        ("sockets", raise_error, "worker 1 failed: ValueError: boom on purpose"),
+        ("sockets", exit_quietly, "worker 1 ended early, with status 3"),
+        ("sockets", kill_itself, r"worker 1 died \(signal 9\)"),
+        ("sockets", leave, "worker 1 failed: SystemExit: no more"),
+        ("gloo", raise_error, "worker 1 failed: ValueError: boom on purpose"),
     ],
 )
-@pytest.mark.parametrize("name", ["sockets", "gloo"])
 def test_a_worker_that_fails_is_named_and_nobody_stays(name, how, message, tmp_path):
     with pytest.raises(RuntimeError, match=message) as caught:
         launch(DEVICES[name], functools.partial(fail, tmp_path, how), 3)

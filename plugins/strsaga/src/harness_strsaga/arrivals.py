@@ -21,7 +21,7 @@ BURST_EXPONENT = 1.5  # of the Pareto law: the mean burst is finite, its varianc
 
 
 def constant(n: int, steps: int) -> Counts:
-    """n / steps points at each step; where that is no whole number, its floor or ceiling."""
+    """Equally many points at each step; where n / steps is no whole number, its floor or ceiling."""
     return np.diff(np.arange(steps + 1, dtype=np.int64) * n // steps)
 
 

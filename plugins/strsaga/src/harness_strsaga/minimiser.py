@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from harness import HarnessError, cached
 from harness_strsaga.objective import Objective
+from harness_strsaga.sampling import dimension
 from harness_strsaga.stream import Stream
 
 Floats = NDArray[np.float64]
@@ -53,7 +54,7 @@ def minimum(objective: Objective, start: Floats, solve: Solve | None = None) -> 
         size = float(gradient @ gradient)
         if size <= 2 * objective.mu * TOLERANCE:
             return Minimum(weights, objective.value(weights), size / (2 * objective.mu), solve or np.copy)
-        if solve is None or size > before / 100:
+        if solve is None or len(weights) > DENSE_LIMIT or size > before / 100:
             solve = inverse_hessian(objective, weights, size**0.5)
         weights, before = _backtrack(objective, weights, gradient, -solve(gradient)), size
     raise HarnessError(f"no minimum in {STEPS} Newton steps: |gradient|^2 is {size:.3g}", where=objective.loss)
@@ -102,7 +103,7 @@ def minima(stream: Stream, counts: Sequence[int]) -> dict[str, Any]:
 
 def _minima(stream: Stream, counts: Sequence[int]) -> dict[str, Any]:
     found: list[Minimum] = []
-    weights, solve = np.zeros(_dimension(stream)), None
+    weights, solve = np.zeros(dimension(stream)), None
     for count in counts:
         found.append(minimum(Objective.over(stream, count), weights, solve))
         weights, solve = found[-1].weights, found[-1].solve

@@ -81,7 +81,7 @@ class Objective:
         """Each point's prediction, (n,)."""
         if isinstance(self.points, Pairs):
             users, items = self._factors(weights)
-            return np.einsum("jk,jk->j", users[self.points.users], items[self.points.items])
+            return np.asarray(np.einsum("jk,jk->j", users[self.points.users], items[self.points.items]))
         return np.asarray(self.matrix @ weights)
 
     def mean_loss(self, weights: Floats) -> float:

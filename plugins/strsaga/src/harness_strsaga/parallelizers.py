@@ -5,70 +5,147 @@ from __future__ import annotations
 from abc import abstractmethod
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from harness_strsaga.workload import StreamWorkload
-from pydantic import Field, PositiveFloat
+from pydantic import Field, PositiveFloat, PositiveInt
 
 from harness import Job, Parallelizer
+from harness_strsaga.workload import StreamWorkload
 
 if TYPE_CHECKING:
     from harness_strsaga.learners import Learner
     from harness_strsaga.stream import Stream
 
-Rate = PositiveFloat | Literal["tuned", "paper"]
-RATE = Field(
-    "tuned", description="step size eta: a number, the early code's ('paper'), or the best of a grid ('tuned')"
-)
-
 
 class StreamParallelizer(Parallelizer[StreamWorkload]):
-    """Advance a learner at each arrival, evaluating it now and then, everyone paused."""
+    """Advances a learner at each arrival, and evaluates it now and then.
 
-    imports: ClassVar[tuple[str, ...]] = ("harness_strsaga.learners", "harness_strsaga.evaluation", "scipy.optimize")
+    An ``offline`` method starts again whenever it learns, so that it need not learn between evaluations.
+    """
 
-    rate: Rate = RATE
+    imports: ClassVar[tuple[str, ...]] = ("harness_strsaga.learning", "scipy.optimize", "scipy.sparse")
+    offline: ClassVar[bool] = False
 
     @abstractmethod
     def learner(self, stream: Stream, *, rate: float, rho: int, seed: int) -> Learner:
         """A fresh learner; it sees of the stream only what has arrived."""
 
-    def chosen_rate(self, workload: StreamWorkload) -> float:
-        """The step size as a number, tuned on seeds that are never reported."""
-        from harness_strsaga.tuning import tuned_rate
-
-        if self.rate == "paper":
-            return workload.paper_rate
-        return tuned_rate(self, workload) if self.rate == "tuned" else self.rate
+    def step_size(self, workload: StreamWorkload) -> float:
+        """The step size eta; the authors' for methods that choose their own."""
+        return workload.paper_rate
 
     def prepare(self, job: Job[StreamWorkload]) -> None:
-        """Choose the rate, compile the kernels, and work out the minimisers that evaluation needs."""
-        from harness_strsaga.evaluation import evaluator
+        """Choose the step size, compile the kernels, and find the minimisers that evaluation needs."""
+        from harness_strsaga.learning import prepare
 
-        rate = self.chosen_rate(job.workload)
-        job.trace.fact("rate", {"rate": rate, "choice": self.rate if isinstance(self.rate, str) else "given"})
-        stream = job.workload.stream(job.seed)
-        job.trace.fact("stream", job.workload.describe(stream))
-        evaluator(job.workload, job.seed).prepare()
-        self.learner(stream, rate=rate, rho=1, seed=job.seed).advance(int(stream.arrived[0]) or 1)
+        prepare(self, job)
 
     def run(self, job: Job[StreamWorkload]) -> None:
         """Process the arrivals in order."""
-        learn(self, job.workload, self.chosen_rate(job.workload), job)
+        from harness_strsaga.learning import learn
+
+        learn(self, job, self.step_size(job.workload))
 
 
-def learn(method: StreamParallelizer, workload: StreamWorkload, rate: float, job: Job[Any]) -> None:
-    """One pass over a stream: advance at each arrival, evaluate at the workload's evaluation points."""
-    from harness_strsaga.evaluation import evaluator
+class SteppedParallelizer(StreamParallelizer):
+    """A method whose step size is a parameter."""
 
-    trace, stream = job.trace, workload.stream(job.seed)
-    judge = evaluator(workload, job.seed)
-    learner = method.learner(stream, rate=rate, rho=workload.rho(stream), seed=job.seed)
-    for step, arrived in enumerate(stream.arrived):
-        start = trace.clock()
-        gradients = learner.advance(int(arrived))
-        trace.add_span("advance", start, trace.clock(), step=step, value=gradients)
-        trace.count("gradients", gradients, step=step)
-        if step in judge.steps:
-            with trace.span("evaluate", step=step):
-                judge.record(trace, learner.weights, step)
-        if job.spent(steps=step + 1):
-            break
+    rate: PositiveFloat | Literal["tuned", "paper"] = Field(
+        "tuned", description="step size eta: a number, the authors' early code's ('paper'), or the best of a grid ('tuned')"
+    )
+
+    def step_size(self, workload: StreamWorkload) -> float:
+        """The step size as a number; tuned on seeds that are never reported."""
+        from harness_strsaga.tuning import tuned_rate
+
+        if self.rate == "tuned":
+            return tuned_rate(self, workload)
+        return workload.paper_rate if self.rate == "paper" else self.rate
+
+
+class Strsaga(SteppedParallelizer):
+    """Variance-reduced SGD over data that arrive over time (Jothimurugesan et al., NeurIPS 2018)."""
+
+    name: ClassVar[str] = "strsaga"
+
+    def learner(self, stream: Stream, *, rate: float, rho: int, seed: int) -> Learner:
+        """STRSAGA's state."""
+        from harness_strsaga import learners
+
+        return learners.Strsaga(stream, rate=rate, rho=rho, seed=seed)
+
+
+class Dynasaga(SteppedParallelizer):
+    """The offline bound: SAGA over a growing sample, from scratch at each arrival (Daneshmand et al., ICML 2016)."""
+
+    name: ClassVar[str] = "dynasaga"
+    offline: ClassVar[bool] = True
+
+    original: bool = Field(False, description="visit points by the schedule of 2016, not by STRSAGA's")
+
+    def learner(self, stream: Stream, *, rate: float, rho: int, seed: int) -> Learner:
+        """DYNASAGA(rho)'s state."""
+        from harness_strsaga import learners
+
+        return learners.Dynasaga(stream, rate=rate, rho=rho, seed=seed, original=self.original)
+
+
+class Saga(SteppedParallelizer):
+    """SAGA over all that has arrived, every point in the table at once (Defazio et al., NeurIPS 2014)."""
+
+    name: ClassVar[str] = "saga"
+
+    whole: bool = Field(False, description="know the whole stream from the start, as no streaming method can")
+
+    def learner(self, stream: Stream, *, rate: float, rho: int, seed: int) -> Learner:
+        """SAGA's state."""
+        from harness_strsaga import learners
+
+        return learners.Saga(stream, rate=rate, rho=rho, seed=seed, whole=self.whole)
+
+
+class Sgd(SteppedParallelizer):
+    """SGD, uniform over all that has arrived."""
+
+    name: ClassVar[str] = "sgd"
+
+    decaying: bool = Field(False, description="step size rate / (1 + rate mu t) at step t, not constant")
+    single_pass: bool = Field(False, description="visit the newest points of each arrival once, and none again")
+
+    def learner(self, stream: Stream, *, rate: float, rho: int, seed: int) -> Learner:
+        """SGD's state."""
+        from harness_strsaga import learners
+
+        decay = rate * stream.mu if self.decaying else 0.0
+        return learners.Sgd(stream, rate=rate, rho=rho, seed=seed, decay=decay, single_pass=self.single_pass)
+
+
+class Ssvrg(SteppedParallelizer):
+    """Streaming SVRG: stages of an anchor and corrected steps (Frostig et al., COLT 2015)."""
+
+    name: ClassVar[str] = "ssvrg"
+
+    anchors: PositiveInt = Field(50, description="fresh points in the first anchor's gradient")
+    growth: PositiveFloat = Field(2.0, description="factor by which an anchor's points grow from stage to stage")
+    inner: PositiveInt = Field(500, description="the most corrected steps in a stage")
+
+    def learner(self, stream: Stream, *, rate: float, rho: int, seed: int) -> Learner:
+        """SSVRG's state."""
+        from harness_strsaga import learners
+
+        return learners.Ssvrg(
+            stream, rate=rate, rho=rho, seed=seed, anchors=self.anchors, growth=self.growth, inner=self.inner
+        )
+
+
+class BareSgd(SteppedParallelizer):
+    """Nothing but sampling and the gradient step: the yardstick of what a step costs."""
+
+    name: ClassVar[str] = "bare-sgd"
+
+    def learner(self, stream: Stream, *, rate: float, rho: int, seed: int) -> Learner:
+        """A model and a generator, no more."""
+        from harness_strsaga import learners
+
+        return learners.BareSgd(stream, rate=rate, rho=rho, seed=seed)
+
+
+PARALLELIZERS: tuple[type[Parallelizer[Any]], ...] = (BareSgd, Dynasaga, Saga, Sgd, Ssvrg, Strsaga)

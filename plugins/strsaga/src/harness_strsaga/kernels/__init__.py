@@ -10,7 +10,7 @@ from typing import Protocol
 
 from harness_strsaga.kernels.compiled import Floats, Indices
 from harness_strsaga.kernels.dense import DenseState
-from harness_strsaga.kernels.factorization import FactorState
+from harness_strsaga.kernels.factorization import FactorModel, FactorState
 from harness_strsaga.kernels.lazy import SparseState
 from harness_strsaga.kernels.schedule import Plan
 from harness_strsaga.kernels.sparse import SparseModel
@@ -61,7 +61,7 @@ def plain(stream: Stream, seed: int) -> Plain:
     points = stream.points
     if isinstance(points, Dense):
         return DenseState(stream, points)
-    return SparseModel(stream, points) if isinstance(points, Sparse) else FactorState(stream, points, seed)
+    return SparseModel(stream, points) if isinstance(points, Sparse) else FactorModel(stream, points, seed)
 
 
 def corrected(stream: Stream, seed: int) -> Corrected:

@@ -18,7 +18,11 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 def compiled(function: F) -> F:
-    """Compile a loop once per machine, without the interpreter's lock; multiply-adds may be fused."""
+    """Compile a loop once per machine, without the interpreter's lock; multiply-adds may be fused.
+
+    The compiled code is kept in ``__pycache__``. An edit of what a loop calls in another file is not
+    noticed there: touch the loop's own file too.
+    """
     return _compiled(function, {"contract"})
 
 

@@ -14,6 +14,7 @@ is applied exactly and never enters the table. A step reads x twice: for x.w, an
 from __future__ import annotations
 
 import numpy as np
+
 from harness_strsaga.kernels.compiled import Floats, Indices, compiled, compiled_sum
 from harness_strsaga.kernels.losses import slope
 from harness_strsaga.kernels.prefetch import FLOATS_A_LINE, coming, touch

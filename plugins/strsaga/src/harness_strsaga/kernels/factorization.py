@@ -12,6 +12,7 @@ Apart from that the updates are those of ``dense``, with L2 exact and outside th
 from __future__ import annotations
 
 import numpy as np
+
 from harness_strsaga.kernels.compiled import Columns, Floats, Indices, compiled
 from harness_strsaga.kernels.dense import dot
 from harness_strsaga.kernels.lazy import MOVED, SCALE, LazyState, due, settle, step_clock
@@ -24,10 +25,10 @@ SPREAD = 0.1  # of the first factors: zero would be a saddle point
 
 
 @compiled
-def present(vG: Floats, clock: Floats, first: int, row: Floats) -> None:
+def present(vG: Floats, scale: float, moved: float, first: int, row: Floats) -> None:
     """Write the model's coordinates from ``first`` on into ``row``."""
     for c in range(len(row)):
-        row[c] = clock[SCALE] * (vG[first + c, 0] - clock[MOVED] * vG[first + c, 1])
+        row[c] = scale * (vG[first + c, 0] - moved * vG[first + c, 1])
 
 
 @compiled
@@ -45,8 +46,8 @@ def saga(
             settle(vG, clock)
         j, eta = order[s], rates[s]
         user, item = users[j] * rank, items[j] * rank
-        present(vG, clock, user, p)
-        present(vG, clock, item, q)
+        present(vG, clock[SCALE], clock[MOVED], user, p)
+        present(vG, clock[SCALE], clock[MOVED], item, q)
         e = dot(p, q) - targets[j]
         step_clock(clock, eta, mu, sizes[s])
         push = eta / clock[SCALE] - clock[MOVED]
@@ -85,8 +86,8 @@ def svrg(
             settle(vG, clock)
         j, eta = order[s], rates[s]
         user, item = users[j] * rank, items[j] * rank
-        present(vG, clock, user, p)
-        present(vG, clock, item, q)
+        present(vG, clock[SCALE], clock[MOVED], user, p)
+        present(vG, clock[SCALE], clock[MOVED], item, q)
         p_anchor, q_anchor = anchor[user : user + rank], anchor[item : item + rank]
         e, e_anchor = dot(p, q) - targets[j], dot(p_anchor, q_anchor) - targets[j]
         step_clock(clock, eta, mu, sizes[s])

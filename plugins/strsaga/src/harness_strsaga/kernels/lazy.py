@@ -18,6 +18,7 @@ v and G lie side by side, (d, 2), since every visit needs both.
 from __future__ import annotations
 
 import numpy as np
+
 from harness_strsaga.kernels.compiled import Columns, Floats, Indices, compiled, compiled_sum
 from harness_strsaga.kernels.losses import slope
 from harness_strsaga.kernels.prefetch import coming, touch

@@ -7,6 +7,7 @@ Lemire's (ACM TOMACS 2019): a multiplication, and a redraw in the rare case that
 from __future__ import annotations
 
 import numpy as np
+
 from harness_strsaga.kernels.compiled import Indices, Words, compiled
 
 GOLDEN = np.uint64(0x9E3779B97F4A7C15)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from harness_strsaga.stream import Dense, Pairs, Stream
 
 from harness import HarnessError
+from harness_strsaga.stream import Dense, Pairs, Stream
 
 
 def smoothness(stream: Stream, begin: int, end: int) -> float:

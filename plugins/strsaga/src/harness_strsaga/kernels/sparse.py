@@ -7,6 +7,7 @@ The L2 term shrinks every coordinate at each step, so it is kept as one factor: 
 from __future__ import annotations
 
 import numpy as np
+
 from harness_strsaga.kernels.compiled import Columns, Floats, Indices, compiled, compiled_sum
 from harness_strsaga.kernels.losses import slope
 from harness_strsaga.kernels.prefetch import FLOATS_A_LINE, coming, touch
