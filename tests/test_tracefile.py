@@ -189,7 +189,8 @@ def test_cpu_seconds_add_up_over_workers_less_the_evaluations_inside_their_runs(
         span("run", 2, 10, worker=0, value=7.0),
         span("run", 2, 10, worker=1, value=6.0),
         span("evaluate", 4, 6, worker=1, value=2.0),
-        span("evaluate", 11, 12, worker=-1, value=50.0),  # after it, in the cell's own process
+        span("evaluate", 7, 8, worker=-1, value=50.0),  # in the cell's own process, which has no run
+        span("evaluate", 11, 12, worker=1, value=25.0),  # after the run
     )
     assert trace.cpu_seconds == 11.0
 

@@ -44,20 +44,20 @@ class Evaluator:
         """Work the minima out, or read them from disk."""
         self.minima  # noqa: B018
 
+    def distance(self, weights: NDArray[np.float64], step: int) -> float:
+        """How far a model's objective lies above its minimum; above zero, where that is not known."""
+        return self._objective(weights, step) - self.minima.get(step, 0.0)
+
     def record(self, trace: TraceWriter, weights: NDArray[np.float64], step: int) -> None:
         """Record ``risk``, ``objective`` and ``suboptimality`` of a model after one of ``steps``.
 
         Call it inside a span ``evaluate``.
         """
-        value = self._objective(weights, step)
+        objective = self._objective(weights, step)
         trace.value("risk", self.held_out.mean_loss(weights), step=step)
-        trace.value("objective", value, step=step)
+        trace.value("objective", objective, step=step)
         if step in self.minima:
-            trace.value("suboptimality", value - self.minima[step], step=step)
-
-    def distance(self, weights: NDArray[np.float64], step: int) -> float:
-        """Suboptimality after one of ``steps``, or the objective itself where the minimum is unknown."""
-        return self._objective(weights, step) - self.minima.get(step, 0.0)
+            trace.value("suboptimality", objective - self.minima[step], step=step)
 
     def _objective(self, weights: NDArray[np.float64], step: int) -> float:
         return Objective.over(self.stream, int(self.arrived[step])).value(weights)

@@ -36,12 +36,12 @@ ROUNDING = 1e-15  # of an objective's value, relative
 
 @dataclass(frozen=True)
 class Minimum:
-    """A point whose value is above the minimum by at most ``bound``; ``solve`` applied a recent inverse Hessian."""
+    """A point whose value is above the minimum by at most ``bound``; ``solve`` applies a recent inverse Hessian."""
 
     weights: Floats
     value: float
     bound: float
-    solve: Solve
+    solve: Solve | None
 
 
 def minimum(objective: Objective, start: Floats, solve: Solve | None = None) -> Minimum:
@@ -53,7 +53,7 @@ def minimum(objective: Objective, start: Floats, solve: Solve | None = None) -> 
         gradient = objective.gradient(weights)
         size = float(gradient @ gradient)
         if size <= 2 * objective.mu * TOLERANCE:
-            return Minimum(weights, objective.value(weights), size / (2 * objective.mu), solve or np.copy)
+            return Minimum(weights, objective.value(weights), size / (2 * objective.mu), solve)
         if solve is None or len(weights) > DENSE_LIMIT or size > before / 100:
             solve = inverse_hessian(objective, weights, size**0.5)
         weights, before = _backtrack(objective, weights, gradient, -solve(gradient)), size
