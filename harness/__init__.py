@@ -10,6 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from harness import datasets, devices
     from harness.components import (
         Availability,
         Budget,
@@ -71,11 +72,15 @@ __all__ = [
     "Worker",
     "Workload",
     "cached",
+    "datasets",
+    "devices",
     "hookimpl",
 ]
 
 
 def __getattr__(name: str) -> Any:
+    if name in ("datasets", "devices"):
+        return import_module(f"harness.{name}")
     if name in _HOME:
         return getattr(import_module(_HOME[name]), name)
     raise AttributeError(f"module 'harness' has no attribute {name!r}")

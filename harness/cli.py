@@ -325,14 +325,13 @@ def data_list(as_json: AsJson = False) -> None:
 def data_fetch(names: Annotated[list[str] | None, typer.Argument(metavar="NAME...")] = None) -> None:
     """Fetch data sets, or all of them, and check them."""
     for dataset in _datasets(names):
-        dataset.fetch()
-        print(f"{dataset.name}: fetched and checked")  # noqa: T201
+        print(f"{dataset.name}: {dataset.fetch()}")  # noqa: T201
 
 
 @data_app.command("verify")
 def data_verify(names: Annotated[list[str] | None, typer.Argument(metavar="NAME...")] = None) -> None:
     """Check the checksums of the data sets that have been fetched."""
-    problems = [problem for dataset in _datasets(names) if dataset.fetched for problem in dataset.verify()]
+    problems = [problem for dataset in _datasets(names) if dataset.folder.exists() for problem in dataset.verify()]
     for problem in problems:
         print(problem, file=sys.stderr)  # noqa: T201
     if problems:

@@ -34,6 +34,7 @@ COLUMNS = ("kind", "name", "peer", "step", "start", "end", "value")
 FORMATS = ("u1", "<u2", "<i4", "<i8", "<f8", "<f8", "<f8")
 FLUSH_BYTES = ROW.size * 50_000
 LIMIT_BYTES = 256 * 2**20
+MOST_NAMES = 2**16 - 1
 NONE = -1
 NAN = math.nan
 
@@ -45,14 +46,20 @@ class TraceTooLarge(HarnessError):
 class TraceWriter:
     """Append events to one shard; about half a microsecond each.
 
-    ``clock`` gives seconds (monotonic, or a device's virtual time); ``worker`` is the rank, -1 for
-    the cell's own process. Without a ``folder`` nothing is stored (warm-up runs, unit tests).
+    ``clock`` gives seconds (monotonic, or a device's virtual time), ``cpu_clock`` CPU seconds of this
+    worker (its process's, or its thread's); ``worker`` is the rank, -1 for the cell's own process. Without a ``folder`` nothing is stored (warm-up runs, unit tests).
     """
 
     def __init__(
-        self, folder: Path | None = None, *, worker: int = NONE, clock: Callable[[], float] = time.monotonic
+        self,
+        folder: Path | None = None,
+        *,
+        worker: int = NONE,
+        clock: Callable[[], float] = time.monotonic,
+        cpu_clock: Callable[[], float] = time.process_time,
     ) -> None:
         self.clock = clock
+        self.cpu_clock = cpu_clock
         self.worker = worker
         self.folder = folder
         self.began = clock()
@@ -126,6 +133,8 @@ class TraceWriter:
         names = self._names
         code = names.get(name)
         if code is None:
+            if len(names) > MOST_NAMES:
+                raise HarnessError(f"more than {MOST_NAMES} names of events: put what varies into step or a fact")
             code = names[name] = len(names)
         self._rows += ROW.pack(kind, code, peer, step, start, end, value)
         if len(self._rows) >= FLUSH_BYTES:
@@ -165,7 +174,7 @@ class Span:
 
     def __enter__(self) -> Span:
         if self._name == "evaluate":
-            self.value = -time.process_time()
+            self.value = -self._trace.cpu_clock()
         self._start = self._trace.clock()
         return self
 
@@ -175,6 +184,6 @@ class Span:
         trace = self._trace
         end = trace.clock()
         if self._name == "evaluate":
-            self.value += time.process_time()
+            self.value += trace.cpu_clock()
             trace.paused += end - self._start
         trace._append(SPAN, self._name, self._peer, self._step, self._start, end, self.value)

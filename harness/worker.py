@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -132,10 +131,10 @@ class Worker:
 
     @contextmanager
     def running(self) -> Iterator[None]:
-        """The span ``run``, with the CPU seconds that this process spent in it; devices wrap ``main`` in it."""
-        before = time.process_time()
+        """The span ``run``, with the CPU seconds that this worker spent in it; devices wrap ``main`` in it."""
+        before = self.trace.cpu_clock()
         self.trace.begin()
         with self.trace.span("run") as span:
             yield
             self.synchronise()
-            span.value = time.process_time() - before
+            span.value = self.trace.cpu_clock() - before

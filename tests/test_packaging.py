@@ -62,8 +62,12 @@ def wheels(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     built = {}
     for name, source in sources.items():
         copy = folder / "source" / name
-        skipped = shutil.ignore_patterns(".*", "build", "dist", "*.egg-info", "results", "tests", "plugins", "__pycache__")
-        shutil.copytree(source, copy, ignore=skipped if name == "core" else shutil.ignore_patterns("*.egg-info", "build"))
+        skipped = shutil.ignore_patterns(
+            ".*", "build", "dist", "*.egg-info", "results", "tests", "plugins", "__pycache__"
+        )
+        shutil.copytree(
+            source, copy, ignore=skipped if name == "core" else shutil.ignore_patterns("*.egg-info", "build")
+        )
         command = [sys.executable, "-m", "pip", "wheel", "--no-deps", "--no-build-isolation", "--quiet"]
         done = subprocess.run(
             [*command, "-w", str(folder / name), str(copy)], capture_output=True, text=True, check=False

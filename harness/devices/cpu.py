@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from contextlib import closing
@@ -63,7 +64,9 @@ def run_here(
     synchronise: Callable[[], None] = lambda: None,
 ) -> Result:
     """Run one worker in the calling thread; this process's memory is measured by who owns it."""
-    mine = with_shard(job, wire.rank)
+    # Threads share a process, and its CPU seconds; one worker may use several threads for its own.
+    cpu_clock = time.thread_time if wire.size > 1 else time.process_time
+    mine = with_shard(job, wire.rank, cpu_clock=cpu_clock)
     with closing(mine.trace), MessageCommunicator(wire, mine.trace) as comm:
         return run_main(main, Worker(wire.rank, wire.size, mine, comm, torch_device, synchronise))
 

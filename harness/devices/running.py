@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, closing
 from dataclasses import dataclass, replace
@@ -66,7 +67,7 @@ def root_failure(failures: Sequence[Failure]) -> Failure:
     return next((failure for failure in failures if not failure.lost), failures[0])
 
 
-def with_shard(job: Job[Any], rank: int) -> Job[Any]:
+def with_shard(job: Job[Any], rank: int, *, cpu_clock: Callable[[], float] = time.process_time) -> Job[Any]:
     """Give one worker its job, with a trace of its own."""
     folder = job.trace.folder
     if folder is not None and (folder / f"shard-{rank}.arrow").exists():
@@ -74,7 +75,7 @@ def with_shard(job: Job[Any], rank: int) -> Job[Any]:
             f"worker {rank} has left its trace already: launch once in a cell, and warm up with trace=TraceWriter()",
             where=str(folder),
         )
-    return replace(job, trace=TraceWriter(folder, worker=rank, clock=job.trace.clock))
+    return replace(job, trace=TraceWriter(folder, worker=rank, clock=job.trace.clock, cpu_clock=cpu_clock))
 
 
 def run_main(main: Callable[[Worker], Result], worker: Worker) -> Result:

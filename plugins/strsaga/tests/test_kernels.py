@@ -48,6 +48,12 @@ def test_bounded_integers_are_those_of_python_arithmetic(seed: int, counts: list
     assert [below(state, count) for count in counts] == [reference.below(count) for count in counts]
 
 
+@pytest.mark.parametrize("count", [3 * 2**30, 2**31 + 1, 2**32 - 1])
+def test_words_that_would_bias_an_integer_are_redrawn(count: int) -> None:
+    state, reference = seeded(0), oracle.SplitMix(0)
+    assert [below(state, count) for _ in range(200)] == [reference.below(count) for _ in range(200)]
+
+
 def test_indices_are_uniform() -> None:
     order = np.empty(100_000, np.int64)
     uniform_order(seeded(1), 17, order)

@@ -84,9 +84,7 @@ def test_learners_agree_with_the_papers_algorithms(
 @pytest.mark.parametrize("layout", ["dense", "sparse"])
 @few
 @given(arrivals=arrivals, rho=st.integers(1, 12), seed=st.integers(0, 999))
-def test_the_original_dynasaga_has_its_own_step_size(
-    layout: str, arrivals: list[int], rho: int, seed: int
-) -> None:
+def test_the_original_dynasaga_has_its_own_step_size(layout: str, arrivals: list[int], rho: int, seed: int) -> None:
     of = stream(layout, arrivals, seed=seed, nnz=7)
     if not oracle.smoothness(of, int(of.arrived[np.flatnonzero(of.arrived)[0]])):
         return

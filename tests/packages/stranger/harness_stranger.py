@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Any, ClassVar, Literal
 
-from harness.devices.cpu import Cpu
 from pydantic import Field, PositiveInt
 
-from harness import Device, Job, Metric, Parallelizer, Trace, Worker, Workload, hookimpl
+from harness import Device, Job, Metric, Parallelizer, Trace, Worker, Workload, devices, hookimpl
 
 
 class Primes(Workload):
@@ -58,7 +57,7 @@ class PrimesFound(Metric):
         return trace.total("primes")
 
 
-class Desk(Cpu):
+class Desk(devices.Cpu):
     """This machine's processors, under another name."""
 
     name: ClassVar[str] = "desk"

@@ -49,7 +49,8 @@ class SteppedParallelizer(StreamParallelizer):
     """A method whose step size is a parameter."""
 
     rate: PositiveFloat | Literal["tuned", "paper"] = Field(
-        "tuned", description="step size eta: a number, the authors' early code's ('paper'), or the best of a grid ('tuned')"
+        "tuned",
+        description="step size eta: a number, the authors' early code's ('paper'), or the best of a grid ('tuned')",
     )
 
     def step_size(self, workload: StreamWorkload) -> float:

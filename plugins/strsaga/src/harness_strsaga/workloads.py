@@ -35,11 +35,11 @@ class AdultStream(LinearStream):
 
     def source(self) -> Source:
         """The people, in the file's order."""
-        from harness.datasets import adult
+        from harness import datasets
         from harness_strsaga.sampling import Source, ones
         from harness_strsaga.stream import Dense
 
-        table = adult()
+        table = datasets.adult()
         points = Dense(table.dense()) if self.layout == "dense" else ones(table.columns, table.dimension)
         return Source(points, table.labels)
 
@@ -59,10 +59,10 @@ class CrossesStream(LinearStream):
 
     def source(self) -> Source:
         """The people, in the file's order."""
-        from harness.datasets import adult_crosses
+        from harness import datasets
         from harness_strsaga.sampling import Source, ones
 
-        table = adult_crosses(self.features)
+        table = datasets.adult_crosses(self.features)
         return Source(ones(table.columns, table.dimension, unit=True), table.labels)
 
 
@@ -78,10 +78,10 @@ class FlightsStream(LinearStream):
 
     def source(self) -> Source:
         """The flights in the order of their scheduled departures."""
-        from harness.datasets import flights
+        from harness import datasets
         from harness_strsaga.sampling import Source, ones
 
-        table = flights()
+        table = datasets.flights()
         return Source(ones(table.columns, table.dimension), table.labels, table.times)
 
 
@@ -102,11 +102,11 @@ class MovielensStream(StreamWorkload):
 
     def source(self) -> Source:
         """The ratings, oldest first."""
-        from harness.datasets import movielens
+        from harness import datasets
         from harness_strsaga.sampling import Source
         from harness_strsaga.stream import Pairs
 
-        table = movielens()
+        table = datasets.movielens()
         pairs = Pairs(table.users, table.items, int(table.users.max()) + 1, int(table.items.max()) + 1)
         return Source(pairs, table.ratings - 3.0, table.times)
 

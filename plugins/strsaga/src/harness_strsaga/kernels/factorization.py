@@ -15,7 +15,7 @@ import numpy as np
 
 from harness_strsaga.kernels.compiled import Columns, Floats, Indices, compiled
 from harness_strsaga.kernels.dense import dot
-from harness_strsaga.kernels.lazy import MOVED, SCALE, LazyState, due, settle, step_clock
+from harness_strsaga.kernels.lazy import MOVED, SCALE, LazyState, settle, step_clock
 from harness_strsaga.kernels.prefetch import FLOATS_A_LINE, coming, touch
 from harness_strsaga.kernels.schedule import Plan
 from harness_strsaga.kernels.sparse import TINY, ScaledModel
@@ -42,7 +42,7 @@ def saga(
     for s in range(len(order)):
         for c in range(0, 2 * rank, FLOATS_A_LINE):
             touch(alpha[coming(order, s)], c)
-        if due(vG, clock):
+        if clock[SCALE] < TINY:
             settle(vG, clock)
         j, eta = order[s], rates[s]
         user, item = users[j] * rank, items[j] * rank
@@ -82,7 +82,7 @@ def svrg(
     """SSVRG's inner update (Frostig et al. 2015, Algorithm 1) for each planned step."""
     p, q = np.empty(rank), np.empty(rank)
     for s in range(len(order)):
-        if due(vG, clock):
+        if clock[SCALE] < TINY:
             settle(vG, clock)
         j, eta = order[s], rates[s]
         user, item = users[j] * rank, items[j] * rank

@@ -10,9 +10,8 @@ Then the step is an update of v and G along x alone. With c = g - alpha_j, and G
 
     v <- v - (eta / scale - moved) c x        (SVRG leaves G as it is: v <- v - (eta / scale) c x)
 
-Now and then ``settle`` writes w out and starts afresh: before scale underflows, and every d / 4
-steps, which costs a step O(1) on average and keeps v - moved G from cancelling digits away.
-v and G lie side by side, (d, 2), since every visit needs both.
+Before scale underflows, ``settle`` writes w out and starts afresh. v and G lie side by side, (d, 2),
+since every visit needs both.
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ from harness_strsaga.kernels.schedule import Plan
 from harness_strsaga.kernels.sparse import TINY, dot, fetch
 from harness_strsaga.stream import Sparse, Stream
 
-SCALE, MOVED, STEPS = 0, 1, 2  # places in the clock
+SCALE, MOVED = 0, 1  # places in the clock
 
 
 @compiled_sum
@@ -45,7 +44,7 @@ def settle(vG: Floats, clock: Floats) -> None:
     scale, moved = clock[SCALE], clock[MOVED]
     for c in range(len(vG)):
         vG[c, 0] = scale * (vG[c, 0] - moved * vG[c, 1])
-    clock[SCALE], clock[MOVED], clock[STEPS] = 1.0, 0.0, 0.0
+    clock[SCALE], clock[MOVED] = 1.0, 0.0
 
 
 @compiled
@@ -53,13 +52,6 @@ def step_clock(clock: Floats, eta: float, mu: float, size: int) -> None:
     """Let every coordinate shrink, and move along G / m."""
     clock[SCALE] *= 1.0 - eta * mu
     clock[MOVED] += eta / (size * clock[SCALE])
-    clock[STEPS] += 1.0
-
-
-@compiled
-def due(vG: Floats, clock: Floats) -> bool:
-    """Whether it is time to settle."""
-    return clock[SCALE] < TINY or 4.0 * clock[STEPS] >= len(vG)  # type: ignore[no-any-return]
 
 
 @compiled
@@ -72,7 +64,7 @@ def saga(
         ahead = coming(order, s)
         touch(alpha, ahead)
         fetch(values, columns, starts, targets, ahead)
-        if due(vG, clock):
+        if clock[SCALE] < TINY:
             settle(vG, clock)
         j, eta = order[s], rates[s]
         begin, end = starts[j], starts[j + 1]
@@ -107,7 +99,7 @@ def svrg(
 ) -> None:  # fmt: skip
     """SSVRG's inner update (Frostig et al. 2015, Algorithm 1) for each planned step."""
     for s in range(len(order)):
-        if due(vG, clock):
+        if clock[SCALE] < TINY:
             settle(vG, clock)
         j, eta = order[s], rates[s]
         begin, end = starts[j], starts[j + 1]
@@ -123,14 +115,14 @@ class LazyState:
 
     def __init__(self, first: Floats, alpha: Floats) -> None:
         self.vG = np.stack([first, np.zeros_like(first)], axis=1)
-        self.clock = np.array([1.0, 0.0, 0.0])
+        self.clock = np.array([1.0, 0.0])
         self.alpha = alpha
         self.anchored = first
 
     @property
     def weights(self) -> Floats:
         """A copy of the model, (d,)."""
-        scale, moved, _ = self.clock
+        scale, moved = self.clock
         return np.asarray(scale * (self.vG[:, 0] - moved * self.vG[:, 1]))
 
     @property
