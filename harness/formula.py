@@ -229,12 +229,13 @@ def _hull(function: Callable[..., float], *operands: Bounds) -> Bounds:
     """
     if any(math.isnan(end) for operand in operands for end in operand):
         return NOWHERE
+    unknown = ANYWHERE if any(low < high for low, high in operands) else NOWHERE
     try:
         corners = [float(function(*corner)) for corner in itertools.product(*map(dict.fromkeys, operands))]
     except (ArithmeticError, ValueError):
-        return ANYWHERE if any(low < high for low, high in operands) else NOWHERE
+        return unknown
     known = [corner for corner in corners if not math.isnan(corner)]
-    return (min(known), max(known)) if known else NOWHERE
+    return (min(known), max(known)) if known else unknown
 
 
 def parse_precondition(text: str) -> tuple[Formula, Condition]:

@@ -47,7 +47,8 @@ class TraceWriter:
     """Append events to one shard; about half a microsecond each.
 
     ``clock`` gives seconds (monotonic, or a device's virtual time), ``cpu_clock`` CPU seconds of this
-    worker (its process's, or its thread's); ``worker`` is the rank, -1 for the cell's own process. Without a ``folder`` nothing is stored (warm-up runs, unit tests).
+    worker (its process's, or its thread's). ``worker`` is the rank, -1 for the cell's own process.
+    Without a ``folder`` nothing is stored (warm-up runs, unit tests).
     """
 
     def __init__(

@@ -149,6 +149,13 @@ def test_a_metric_that_was_not_measured_is_no_number() -> None:
     assert (found.verdict, found.reason) == ("not measured", "6 of 6 pairs: t of a (a) was not measured")
 
 
+def test_numbers_that_a_failed_cell_left_do_not_count() -> None:
+    specs = [cell(alias, seed) for seed in range(6) for alias in "ab"]
+    results = {s.id: CellResult(cell=s, outcome="failed", reason="NaN", metrics={"t": 1.0}) for s in specs}
+    (found,) = judge([claim("<= 9")], specs, results)
+    assert (found.verdict, found.reason) == ("not measured", "6 of 6 pairs: a (a) failed: NaN")
+
+
 def test_pairs_without_a_value_keep_a_claim_from_holding() -> None:
     found = verdict("<= 9", [1.0] * 9, [1.0] * 8 + [0.0])
     assert (found.verdict, found.reason) == ("inconclusive", "1 of 9 pairs: the formula has no value")

@@ -226,6 +226,7 @@ def test_bounds_hold_whatever_the_unreached_values_might_have_been(
         ("log(a.x)", {"a.x": (1, INF)}, (0, INF)),
         ("min(a.x, b.x)", {"a.x": (2, INF), "b.x": 7}, (2, 7)),
         ("a.x * b.x", {"a.x": (2, INF), "b.x": 0}, (0, 0)),
+        ("0 * log(a.x)", {"a.x": (0, INF)}, (-INF, INF)),
         ("2 ** -a.x", {"a.x": (1, INF)}, (0, 0.5)),
         ("a.x / (b.x - b.x)", {"a.x": 1, "b.x": 2}, None),
     ],

@@ -16,6 +16,8 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 OURS = ("harness", "paper_harness", "__editable__", "easy-install", "distutils-precedence")
+NOT_SOURCE = ("*.egg-info", "build", "__pycache__")
+NOT_CORE = (*NOT_SOURCE, ".*", "dist", "results", "tests", "plugins")
 PLUGINS = sorted(path.parent.name for path in (ROOT / "plugins").glob("*/pyproject.toml"))
 
 
@@ -62,12 +64,7 @@ def wheels(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     built = {}
     for name, source in sources.items():
         copy = folder / "source" / name
-        skipped = shutil.ignore_patterns(
-            ".*", "build", "dist", "*.egg-info", "results", "tests", "plugins", "__pycache__"
-        )
-        shutil.copytree(
-            source, copy, ignore=skipped if name == "core" else shutil.ignore_patterns("*.egg-info", "build")
-        )
+        shutil.copytree(source, copy, ignore=shutil.ignore_patterns(*(NOT_CORE if name == "core" else NOT_SOURCE)))
         command = [sys.executable, "-m", "pip", "wheel", "--no-deps", "--no-build-isolation", "--quiet"]
         done = subprocess.run(
             [*command, "-w", str(folder / name), str(copy)], capture_output=True, text=True, check=False

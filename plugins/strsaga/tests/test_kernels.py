@@ -193,3 +193,18 @@ def test_steps_are_the_same_in_one_call_or_many() -> None:
     for part in np.array_split(np.arange(300), 13):
         parts.saga(Plan(*(array[part] for array in steps)))
     np.testing.assert_array_equal(whole.weights, parts.weights)
+
+
+@pytest.mark.parametrize("mu", [0.1, 4.0])
+def test_factors_follow_whole_gradients_for_many_steps(mu: float) -> None:
+    of = stream("pairs", [30], mu=mu)
+    corrected, plain = kernels.corrected(of, 0), kernels.plain(of, 0)
+    table, w = oracle.Table(of, corrected.weights), plain.weights
+    steps = plan(30, 3000, eta=0.2)
+    corrected.saga(steps)
+    plain.sgd(steps.order, steps.rates)
+    for j, m, eta in zip(*steps, strict=True):
+        table.step(j, m, eta)
+        w = w - eta * (oracle.gradient(of, w, j) + mu * w)
+    np.testing.assert_allclose(corrected.weights, table.w, rtol=1e-10, atol=1e-12)
+    np.testing.assert_allclose(plain.weights, w, rtol=1e-10, atol=1e-12)

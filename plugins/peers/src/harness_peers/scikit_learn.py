@@ -18,9 +18,8 @@ REMEDY = "pip install 'harness-peers[scikit-learn]'"
 def not_logistic(workload: Workload) -> str:
     """Why scikit-learn's classifiers cannot do a stream; empty if they can."""
     assert isinstance(workload, StreamWorkload)
-    return (
-        "" if workload.loss == "logistic" else f"scikit-learn's classifiers need a logistic loss, not {workload.loss}"
-    )
+    loss = workload.problem()["loss"]
+    return "" if loss == "logistic" else f"scikit-learn's classifiers need a logistic loss, not {loss}"
 
 
 class SklearnSaga(StreamParallelizer):

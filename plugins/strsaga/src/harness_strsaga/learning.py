@@ -21,10 +21,8 @@ def prepare(method: StreamParallelizer, job: Job[StreamWorkload]) -> None:
     evaluator(job.workload, job.seed).prepare()
     # Two arrivals, since a method may do something else at its second.
     rehearsal = method.learner(stream, rate=rate, rho=100, seed=job.seed)
-    for arrived in sorted(
-        {int(stream.arrived.min(where=stream.arrived > 0, initial=len(stream.points))), len(stream.points)}
-    ):
-        rehearsal.advance(arrived)
+    rehearsal.advance(int(stream.arrived[stream.arrived > 0][0]))
+    rehearsal.advance(len(stream.points))
     rehearsal.weights  # noqa: B018
 
 
