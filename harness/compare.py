@@ -9,7 +9,7 @@ from typing import Literal
 from harness.errors import HarnessError
 from harness.records import CellSpec
 from harness.registry import Registry
-from harness.statistics import estimate
+from harness.statistics import paired_ratio
 from harness.store import Run
 
 MIN_PAIRS = 6
@@ -37,7 +37,8 @@ def compare(old: Run, new: Run, registry: Registry) -> list[Change]:
     for name in before.keys() & after.keys():
         for label, value in before[name].metrics.items():
             other = after[name].metrics.get(label)
-            if value is not None and other is not None:
+            # What can be negative has no ratio.
+            if value is not None and other is not None and min(value, other) >= 0:
                 key = (name.rpartition("/")[0], label)
                 groups.setdefault(key, []).append((value, other))
                 specs[key] = before[name].cell
@@ -53,20 +54,13 @@ def _class(registry: Registry, cell: CellSpec, label: str) -> tuple[bool, bool]:
     return cls.better == "lower", cls.exact
 
 
-def _ratio(old: float, new: float) -> float:
-    """The quotient; equal values, zeros too, are a ratio of one, and a sign change is as bad as can be."""
-    if old == new:
-        return 1.0
-    return new / old if old > 0 and new > 0 else math.inf
-
-
 def _change(key: tuple[str, str], pairs: list[tuple[float, float]], traits: tuple[bool, bool]) -> Change:
     lower_is_better, exact = traits
-    ratio = estimate([_ratio(old, new) for old, new in pairs], ratio=True)
+    ratio = paired_ratio([new for _, new in pairs], [old for old, _ in pairs])
     worse, better = (ratio.low > 1, ratio.high < 1) if lower_is_better else (ratio.high < 1, ratio.low > 1)
     enough = exact or len(pairs) >= MIN_PAIRS
     verdict: Literal["better", "worse", "same", "unclear"] = "same"
     if worse or better:
         verdict = ("worse" if worse else "better") if enough else "unclear"
-    percent = (ratio.value - 1 if lower_is_better else 1 / ratio.value - 1) * 100
-    return Change(key[0], key[1], ratio.value, ratio.low, ratio.high, len(pairs), verdict, percent)
+    cost = ratio.value if lower_is_better else 1 / ratio.value if ratio.value else math.inf
+    return Change(key[0], key[1], ratio.value, ratio.low, ratio.high, len(pairs), verdict, (cost - 1) * 100)

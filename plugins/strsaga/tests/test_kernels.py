@@ -12,6 +12,7 @@ from scipy.stats import chisquare
 from harness import HarnessError
 from harness_strsaga import kernels
 from harness_strsaga.kernels import Plan
+from harness_strsaga.kernels.factorization import FactorModel
 from harness_strsaga.kernels.losses import slope
 from harness_strsaga.kernels.randomness import below, seeded, uniform_order, word
 from harness_strsaga.kernels.schedule import dynasaga_order, strsaga_order
@@ -195,12 +196,12 @@ def test_steps_are_the_same_in_one_call_or_many() -> None:
     np.testing.assert_array_equal(whole.weights, parts.weights)
 
 
-@pytest.mark.parametrize("mu", [0.1, 4.0])
+@pytest.mark.parametrize("mu", [0.1, 40.0])
 def test_factors_follow_whole_gradients_for_many_steps(mu: float) -> None:
     of = stream("pairs", [30], mu=mu)
     corrected, plain = kernels.corrected(of, 0), kernels.plain(of, 0)
     table, w = oracle.Table(of, corrected.weights), plain.weights
-    steps = plan(30, 3000, eta=0.2)
+    steps = plan(30, 3000, eta=0.02)
     corrected.saga(steps)
     plain.sgd(steps.order, steps.rates)
     for j, m, eta in zip(*steps, strict=True):
@@ -208,3 +209,12 @@ def test_factors_follow_whole_gradients_for_many_steps(mu: float) -> None:
         w = w - eta * (oracle.gradient(of, w, j) + mu * w)
     np.testing.assert_allclose(corrected.weights, table.w, rtol=1e-10, atol=1e-12)
     np.testing.assert_allclose(plain.weights, w, rtol=1e-10, atol=1e-12)
+
+
+def test_a_factorizations_scale_is_written_out_before_its_square_underflows() -> None:
+    of = stream("pairs", [30], mu=0.1)
+    fresh, late = (FactorModel(of, of.points, 0) for _ in range(2))  # type: ignore[arg-type]
+    late.v, late.scale = late.v / 1e-200, 1e-200
+    for model in (fresh, late):
+        model.sgd(plan(30, 500, eta=0.05).order, np.full(500, 0.05))
+    np.testing.assert_allclose(late.weights, fresh.weights, rtol=1e-11)

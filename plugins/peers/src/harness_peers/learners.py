@@ -34,8 +34,10 @@ class WarmSaga(Learner):
     def __init__(self, stream: Stream, *, rate: float, rho: int, seed: int) -> None:
         super().__init__(stream, rate=rate, rho=rho, seed=seed)
         self.rows = features(stream)
+        # A generator, not a number, which would have every epoch visit the points in one and the same order.
+        random = np.random.RandomState(seed)
         self.model = LogisticRegression(
-            solver="saga", warm_start=True, max_iter=1, tol=0.0, fit_intercept=False, random_state=seed
+            solver="saga", warm_start=True, max_iter=1, tol=0.0, fit_intercept=False, random_state=random
         )
 
     @property
