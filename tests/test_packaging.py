@@ -113,7 +113,7 @@ def test_a_plugins_wheel_passes_its_own_tests_with_the_core_alone(
     fresh.install([wheels["core"], wheels[plugin]])
     tests = tmp_path / plugin / "tests"
     shutil.copytree(ROOT / "plugins" / plugin / "tests", tests)
-    shutil.copy(ROOT / "pyproject.toml", tmp_path / plugin)
+    shutil.copy(ROOT / "plugins" / plugin / "pyproject.toml", tests.parent)
     done = fresh.run("-m", "pytest", "-q", "-p", "no:cacheprovider", str(tests), cwd=tests.parent)
     assert done.returncode == 0, done.stdout[-5000:]
     assert " passed" in done.stdout

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from streams import stream
 
 from harness import TraceWriter
 from harness_strsaga.evaluation import Evaluator
@@ -16,7 +17,6 @@ from harness_strsaga.minimiser import minima
 from harness_strsaga.objective import Objective
 from harness_strsaga.sampling import dimension
 from harness_strsaga.stream import Stream
-from plugins.strsaga.tests.streams import stream
 
 
 @pytest.fixture(autouse=True)

@@ -3,11 +3,13 @@ from __future__ import annotations
 import dataclasses
 
 import numpy as np
+import oracle
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import approx_fprime
 from scipy.stats import chisquare
+from streams import LAYOUTS, densified, stream
 
 from harness import HarnessError
 from harness_strsaga import kernels
@@ -18,8 +20,6 @@ from harness_strsaga.kernels.randomness import below, seeded, uniform_order, wor
 from harness_strsaga.kernels.schedule import dynasaga_order, strsaga_order
 from harness_strsaga.kernels.smoothness import smoothness
 from harness_strsaga.stream import Sparse
-from plugins.strsaga.tests import oracle
-from plugins.strsaga.tests.streams import LAYOUTS, densified, stream
 
 # The first example of a property waits for compilation.
 few = settings(max_examples=40, deadline=None)

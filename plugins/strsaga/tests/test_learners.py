@@ -6,16 +6,16 @@ from functools import partial
 from typing import Any
 
 import numpy as np
+import oracle
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import minimize
+from streams import LAYOUTS, stream
 
 from harness import HarnessError
 from harness_strsaga.learners import BareSgd, Dynasaga, Learner, Saga, Sgd, Ssvrg, Strsaga
 from harness_strsaga.stream import Dense, Pairs, Sparse, Stream
-from plugins.strsaga.tests import oracle
-from plugins.strsaga.tests.streams import LAYOUTS, stream
 
 SSVRG = {"anchors": 2, "growth": 1.5, "inner": 5}
 PAIRS: dict[str, tuple[Callable[..., Learner], Callable[..., Any]]] = {

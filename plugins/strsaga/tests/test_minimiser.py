@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import minimize
 from sklearn.linear_model import LogisticRegression
+from streams import densified, stream
 
 from harness import HarnessError
 from harness_strsaga import minimiser
@@ -18,7 +19,6 @@ from harness_strsaga.minimiser import Minimum, minima, minimum
 from harness_strsaga.objective import Objective
 from harness_strsaga.sampling import dimension
 from harness_strsaga.stream import Stream
-from plugins.strsaga.tests.streams import densified, stream
 
 
 @pytest.fixture(autouse=True)

@@ -7,12 +7,12 @@ import math
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from oracle import row
+from streams import stream
 
 from harness_strsaga.objective import Objective
 from harness_strsaga.sampling import dimension
 from harness_strsaga.stream import Dense, Pairs, Stream
-from plugins.strsaga.tests.oracle import row
-from plugins.strsaga.tests.streams import stream
 
 PROBLEMS = [("dense", "logistic"), ("dense", "ridge"), ("sparse", "logistic"), ("sparse", "ridge"), ("pairs", "")]
 LINEAR = PROBLEMS[:4]

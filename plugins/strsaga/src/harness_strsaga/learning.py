@@ -19,8 +19,8 @@ def prepare(method: StreamParallelizer, job: Job[StreamWorkload]) -> None:
     job.trace.fact("rate", {"rate": rate})
     job.trace.fact("stream", job.workload.describe(stream))
     evaluator(job.workload, job.seed).prepare()
-    # Two arrivals, since a method may do something else at its second.
-    rehearsal = method.learner(stream, rate=rate, rho=100, seed=job.seed)
+    # Two arrivals with many gradients, since a method may do something else later on.
+    rehearsal = method.learner(stream, rate=rate, rho=2_000, seed=job.seed)
     rehearsal.advance(int(stream.arrived[stream.arrived > 0][0]))
     rehearsal.advance(len(stream.points))
     rehearsal.weights  # noqa: B018

@@ -124,8 +124,8 @@ class Ssvrg(SteppedParallelizer):
 
     name: ClassVar[str] = "ssvrg"
 
-    anchors: PositiveInt = Field(50, description="fresh points in the first anchor's gradient")
-    growth: PositiveFloat = Field(2.0, description="factor by which an anchor's points grow from stage to stage")
+    anchors: PositiveInt = Field(500, description="fresh points in the first anchor's gradient")
+    growth: PositiveFloat = Field(1.1, description="factor by which an anchor's points grow from stage to stage")
     inner: PositiveInt = Field(500, description="the most corrected steps in a stage")
 
     def learner(self, stream: Stream, *, rate: float, rho: int, seed: int) -> Learner:
