@@ -304,7 +304,9 @@ def doctor(
 def cell(path: Annotated[Path, typer.Argument(metavar="SPEC.json")]) -> None:
     """Run one cell in this process: what torchrun, srun and the engine start."""
     from harness.cell import run_file
+    from harness.devices import die_with_parent
 
+    die_with_parent()
     if run_file(path).outcome != "done":
         sys.exit(1)
 

@@ -19,12 +19,12 @@ from types import ModuleType
 from typing import Literal
 
 from harness.cell import child
+from harness.devices.compute import VARIABLES
 from harness.records import CellSpec
 from harness.units import BYTES
 from harness.warm import PRELOAD
 
 POLL_SECONDS = 0.25
-THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 PAGE = os.sysconf("SC_PAGE_SIZE")
 
 _starting = threading.Lock()
@@ -68,7 +68,7 @@ def _start(spec: CellSpec, path: Path, start: Literal["fork", "spawn"]) -> BaseP
 @contextlib.contextmanager
 def _one_thread() -> Iterator[None]:
     """Libraries start with one thread where the user said nothing; a device's ``threads`` asks for more."""
-    added = [name for name in THREADS if name not in os.environ]
+    added = [name for name in VARIABLES if name not in os.environ]
     os.environ.update(dict.fromkeys(added, "1"))
     yield
     for name in added:

@@ -92,12 +92,14 @@ def claims_table(claims: Iterable[ClaimResult]) -> Table:
     table.add_column("claim", overflow="fold", ratio=3)
     for heading in ("paper", "here", "95 % interval", "pairs", "holds if", "verdict"):
         table.add_column(heading, overflow="fold")
+    said = ""
     for claim in claims:
         style = STYLES[claim.verdict]
         reason = f"\n[dim]{escape(claim.reason)}[/dim]" if claim.reason else ""
+        text = f"\n{escape(claim.says)} [dim]({escape(claim.source)})[/dim]"
         paper = "-" if claim.paper is None else escape(str(claim.paper))
         table.add_row(
-            f"[bold]{escape(claim.id)}[/bold]\n{escape(claim.says)} [dim]({escape(claim.source)})[/dim]{reason}",
+            f"[bold]{escape(claim.id)}[/bold]{'' if text == said else text}{reason}",
             paper + (f"\n[dim]{claim.evidence}[/dim]" if claim.evidence else ""),
             number(claim.measured),
             "-" if claim.low is None else f"{number(claim.low)} .. {number(claim.high)}",
@@ -105,6 +107,7 @@ def claims_table(claims: Iterable[ClaimResult]) -> Table:
             escape(claim.holds),
             f"[{style}]{claim.verdict}[/{style}]",
         )
+        said = text
     return table
 
 

@@ -21,7 +21,12 @@ class StreamParallelizer(Parallelizer[StreamWorkload]):
     An ``offline`` method starts again whenever it learns, so that it need not learn between evaluations.
     """
 
-    imports: ClassVar[tuple[str, ...]] = ("harness_strsaga.learning", "scipy.optimize", "scipy.sparse")
+    imports: ClassVar[tuple[str, ...]] = (
+        "harness_strsaga.learning",
+        "harness_strsaga.learners",
+        "harness_strsaga.kernels.ready",
+        "scipy.sparse",
+    )
     offline: ClassVar[bool] = False
 
     @abstractmethod

@@ -1,0 +1,100 @@
+"""The core's metrics on traces whose times are given by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from harness.components import Censored
+from harness.metrics.quality import FinalAccuracy, FinalLoss
+from harness.metrics.resources import BytesSent, PeakMemory
+from harness.metrics.time import DeviceTime, Throughput, TimeToTarget, TotalTime, WallTime
+from harness.trace import TraceWriter
+from harness.tracefile import Trace, merge
+
+
+class Clock:
+    """Seconds that only pass when told to."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def trained(tmp_path: Path) -> Trace:
+    """Prepares for 5 s, works for 2 s, evaluates for 3 s, works for 4 s, evaluates for 1 s."""
+    clock, cpu = Clock(), Clock()
+    trace = TraceWriter(tmp_path, clock=clock, cpu_clock=cpu)
+    trace.fact("budget", {"target": "accuracy >= 0.8"})
+    with trace.span("prepare"):
+        clock.now += 5
+    with trace.span("job") as job:
+        before = cpu()
+        for work, evaluation, accuracy in ((2, 3, 0.7), (4, 1, 0.9)):
+            clock.now += work
+            cpu.now += 2 * work
+            trace.count("samples", 60 * work)
+            trace.count("bytes_sent", 1000, peer=1)
+            with trace.span("evaluate"):
+                clock.now += evaluation
+                cpu.now += evaluation
+                trace.value("accuracy", accuracy)
+                trace.value("loss", 1 - accuracy)
+        job.value = cpu() - before
+    trace.close()
+    return Trace.read(merge(tmp_path))
+
+
+def test_time_metrics_leave_out_preparation_and_evaluation_but_for_the_total(trained: Trace) -> None:
+    assert WallTime().measure(trained) == 6
+    assert TotalTime().measure(trained) == 15
+    assert Throughput().measure(trained) == 60
+    assert DeviceTime().measure(trained) == 12
+
+
+def test_time_to_target_is_the_work_done_until_the_first_value_that_meets_it(trained: Trace) -> None:
+    assert TimeToTarget().measure(trained) == 6, "the budget's target"
+    assert TimeToTarget(target="accuracy >= 0.6").measure(trained) == 2
+    assert TimeToTarget(target="loss < 0.05").measure(trained) == Censored(6)
+    assert TimeToTarget(target="perplexity < 5").measure(trained) is None
+
+
+def test_a_target_that_does_not_parse_is_refused() -> None:
+    with pytest.raises(ValueError, match="accuracy"):
+        TimeToTarget(target="accuracy")
+
+
+def test_quality_is_the_last_value(trained: Trace) -> None:
+    assert FinalAccuracy().measure(trained) == 0.9
+    assert FinalLoss().measure(trained) == pytest.approx(0.1)
+
+
+def test_bytes_add_up(trained: Trace) -> None:
+    assert BytesSent().measure(trained) == 2000
+
+
+def test_what_a_trace_does_not_hold_is_not_measured_never_zero(tmp_path: Path) -> None:
+    TraceWriter(tmp_path).close()
+    empty = Trace.read(merge(tmp_path))
+    for metric in (WallTime, TotalTime, TimeToTarget, Throughput, DeviceTime, FinalLoss, FinalAccuracy, BytesSent):
+        assert metric().measure(empty) is None
+    assert PeakMemory().measure(empty) is None
+
+
+def shards(folder: Path, memory: dict[int, tuple[float, float]]) -> Iterator[TraceWriter]:
+    for worker, (level, peak) in memory.items():
+        trace = TraceWriter(folder, worker=worker)
+        trace.value("memory_level", level)
+        trace.value("memory_peak", peak)
+        yield trace
+
+
+def test_peak_memory_is_the_worst_workers_and_the_waiting_cell_does_not_count(tmp_path: Path) -> None:
+    for trace in shards(tmp_path, {-1: (10, 900), 0: (100, 150), 1: (200, 280)}):
+        trace.close()
+    assert PeakMemory().measure(Trace.read(merge(tmp_path))) == 80
