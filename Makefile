@@ -21,7 +21,7 @@ test: $(STAMP)
 lint: $(STAMP)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
-	$(BIN)/mypy harness $(wildcard plugins/*/src/*)
+	$(BIN)/mypy harness $(filter-out %.egg-info,$(wildcard plugins/*/src/*))
 	PYTHONPATH=. $(BIN)/lint-imports
 
 bench: $(STAMP)

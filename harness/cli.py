@@ -212,9 +212,7 @@ def _open_run(suites: list[Suite], output: Path | None, *, resume: bool, registr
         this.results()
         return this
     records = tuple(SuiteRecord(name=s.name, title=s.title, text=s.text, claims=s.claims) for s in suites)
-    record = RunRecord(
-        created=date.today().isoformat(), suites=records, cells=cells, environment=capture(registry.manager)
-    )
+    record = RunRecord(created=date.today().isoformat(), suites=records, cells=cells, environment=capture(registry))
     return Run.create(output or default_folder(names, date.today()), record)
 
 

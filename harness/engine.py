@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import threading
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -35,7 +36,8 @@ def run_cells(run: Run, registry: Registry, *, jobs: int = 1, observe: Observer 
         try:
             list(pool.map(attempt, waiting))
         except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
+            attempt.stop.set()
+            pool.shutdown(cancel_futures=True)
             raise
 
 
@@ -73,22 +75,22 @@ class _Attempt:
         self.run = run
         self.registry = registry
         self.observe = observe
+        self.stop = threading.Event()
 
     def __call__(self, cell: CellSpec) -> None:
-        hook = self.registry.manager.hook
-        hook.harness_cell_started(cell=cell)
+        self.registry.observe("harness_cell_started", cell=cell)
         self.observe(cell, None)
         result = CellResult(cell=cell, outcome="skipped", reason=cell.skip) if cell.skip else self._ran(cell)
         self.run.save(result)
         self.observe(cell, result)
-        hook.harness_cell_finished(cell=cell, result=result)
+        self.registry.observe("harness_cell_finished", cell=cell, result=result)
 
     def _ran(self, cell: CellSpec) -> CellResult:
         folder = self.run.clear(cell)
         path = folder / "spec.json"
         write_atomically(path, cell.model_dump_json(indent=1))
         device = self.registry.component("device", cell.device.name)
-        end = run_cell(cell, path, start=getattr(device, "start", "fork"))
+        end = run_cell(cell, path, start=getattr(device, "start", "fork"), stop=self.stop)
         result = self.run.result(cell)
         if end.outcome == "done" and result is None:
             return CellResult(cell=cell, outcome="failed", reason="ended and left no result", output=_tail(folder))

@@ -10,8 +10,9 @@ from collections.abc import Mapping
 from importlib.metadata import distributions
 from pathlib import Path
 
-import pluggy
 import psutil
+
+from harness.registry import Registry
 
 VARIABLES = (
     "CUDA_",
@@ -29,7 +30,7 @@ VARIABLES = (
 PACKAGES = ("numpy", "numba", "torch", "scipy", "scikit-learn", "pyarrow", "pydantic", "pluggy")
 
 
-def capture(manager: pluggy.PluginManager | None = None) -> dict[str, str]:
+def capture(registry: Registry) -> dict[str, str]:
     """Everything about this machine that a result may depend on, as text; plugins add to it."""
     facts = {
         "machine": platform.machine(),
@@ -43,7 +44,7 @@ def capture(manager: pluggy.PluginManager | None = None) -> dict[str, str]:
         **_versions(),
         **{name: value for name, value in sorted(os.environ.items()) if name.startswith(VARIABLES)},
     }
-    for more in manager.hook.harness_environment() if manager else ():
+    for more in registry.observe("harness_environment"):
         facts.update(_text(more))
     return facts
 

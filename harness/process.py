@@ -38,11 +38,15 @@ class End:
     reason: str = ""
 
 
-def run_cell(spec: CellSpec, path: Path, *, start: Literal["fork", "spawn"]) -> End:
+class Stopped(Exception):
+    """The run was stopped while a cell was under way; it has no result."""
+
+
+def run_cell(spec: CellSpec, path: Path, *, start: Literal["fork", "spawn"], stop: threading.Event) -> End:
     """Run the cell that ``path`` specifies in a process of its own; nothing it started survives it."""
     process = _start(spec, path, start)
     try:
-        return _watch(process, spec)
+        return _watch(process, spec, stop)
     finally:
         _kill_group(process)
 
@@ -86,12 +90,14 @@ def _anonymous_main() -> Iterator[None]:
         sys.modules["__main__"] = main
 
 
-def _watch(process: BaseProcess | subprocess.Popen[bytes], spec: CellSpec) -> End:
+def _watch(process: BaseProcess | subprocess.Popen[bytes], spec: CellSpec, stop: threading.Event) -> End:
     deadline = time.monotonic() + spec.time_limit
     while True:
         code = _wait(process, POLL_SECONDS)
         if code is not None:
             return End("done") if code == 0 else End("failed", _death(code))
+        if stop.is_set():
+            raise Stopped
         if time.monotonic() > deadline:
             return End("timeout", f"no end after {spec.time_limit:g} s")
         used = resident_bytes(process.pid or 0)

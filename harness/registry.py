@@ -7,6 +7,7 @@ anything. ``HARNESS_STRICT_PLUGINS=1`` raises instead; ``HARNESS_PLUGINS=a,b`` s
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cache
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from harness.data import Dataset
 
 GROUP = "harness"
+STRICT = "HARNESS_STRICT_PLUGINS"
 
 
 class NotInstalled(HarnessError):
@@ -99,6 +101,19 @@ class Registry:
         except ValidationError as error:
             raise HarnessError(explain(error, cls), where=where) from None
 
+    def observe(self, hook: str, **arguments: Any) -> list[Any]:
+        """Call every plugin's implementation of an observing hook; one that raises costs nobody else anything."""
+        results = []
+        for implementation in getattr(self.manager.hook, hook).get_hookimpls():
+            try:
+                results.append(implementation.function(**{n: arguments[n] for n in implementation.argnames}))
+            except Exception as error:
+                if os.environ.get(STRICT) == "1":
+                    raise
+                message = f"{hook} of plugin {implementation.plugin_name!r}: {type(error).__name__}: {error}"
+                warnings.warn(message, RuntimeWarning, stacklevel=2)
+        return results
+
     def dataset(self, name: str) -> Dataset:
         """Resolve a data set."""
         found: Dataset = self.offer("dataset", name).thing
@@ -162,7 +177,7 @@ def _load_one(registry: Registry, point: EntryPoint) -> None:
         plugin = Plugin(point.name, distribution, version)
         offers = _offers(registry.manager, module, plugin)
     except Exception as error:
-        if os.environ.get("HARNESS_STRICT_PLUGINS") == "1":
+        if os.environ.get(STRICT) == "1":
             raise
         message = f"{type(error).__name__}: {error}".split("\n")[0]
         registry.plugins.append(Plugin(point.name, distribution, version, message))

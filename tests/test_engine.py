@@ -87,9 +87,12 @@ def test_a_killed_run_resumes_repeats_nothing_and_gives_the_same(harness: Harnes
     assert metrics(tmp_path / "cut") == metrics(tmp_path / "whole")
 
 
-def test_ctrl_c_keeps_what_finished_and_leaves_no_process(harness: Harness, suite: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("jobs", ["1", "2"])
+def test_ctrl_c_keeps_what_finished_and_leaves_no_process(
+    jobs: str, harness: Harness, suite: Path, tmp_path: Path
+) -> None:
     suite.write_text(suite.read_text().replace('"slow"]', '{ name = "slow", seconds = 30.0, label = "slow" }]'))
-    command = [sys.executable, "-m", "harness", "run", suite.name, "-o", "out"]
+    command = [sys.executable, "-m", "harness", "run", suite.name, "-o", "out", "--jobs", jobs]
     process = subprocess.Popen(
         command, cwd=tmp_path, env={**os.environ, "HARNESS_PLUGINS": "unruly"}, stderr=subprocess.PIPE, text=True
     )
@@ -125,6 +128,13 @@ def test_two_runs_of_a_cell_give_the_same_events_times_apart(harness: Harness, s
             events.append((values.step.tolist(), values.value.tolist()))
     assert events[:2] == events[2:]
     assert events[0] != events[1], "the seeds differ"
+
+
+def test_a_cell_may_name_another_interpreter(harness: Harness, suite: Path) -> None:
+    suite.write_text(suite.read_text().replace("seeds = 2", f'seeds = 1\npython = "{sys.executable}"'))
+    done = harness("run", suite.name, "-o", "out", "--json")
+    assert done.returncode == 0, done.stderr
+    assert {c["outcome"] for c in json.loads(done.stdout)["cells"]} == {"done"}
 
 
 def test_with_several_jobs_no_time_is_measured(harness: Harness, suite: Path) -> None:

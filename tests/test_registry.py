@@ -92,3 +92,11 @@ def test_a_wrong_parameter_is_one_line_with_near_names(registry: Registry) -> No
         registry.build("workload", "counting", {"up_to": 3}, where="a.toml: matrix[0].workload")
     assert str(caught.value).startswith("a.toml: matrix[0].workload: ")
     assert "\n" not in str(caught.value)
+
+
+def test_an_observer_that_raises_costs_nobody_else_anything(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    head = "from harness import hookimpl\n@hookimpl\ndef harness_environment():\n    "
+    bad = plugin(tmp_path, "bad_observer", head + "raise RuntimeError('no luck')\n", monkeypatch)
+    good = plugin(tmp_path, "good_observer", head + "return {'lab': '7'}\n", monkeypatch)
+    with pytest.warns(RuntimeWarning, match="harness_environment of plugin 'bad_observer': RuntimeError: no luck"):
+        assert load_from([bad, good]).observe("harness_environment") == [{"lab": "7"}]
