@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterable
+from types import UnionType
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic_core import PydanticUndefined
 
@@ -11,6 +13,7 @@ from harness.errors import UnknownName
 from harness.registry import Offer, Registry
 from harness.suite import fitting_parallelizers
 
+LIMITS = {"gt": ">", "ge": ">=", "lt": "<", "le": "<="}
 LISTED = (*KINDS, "suite", "dataset", "estimator", "command")
 
 
@@ -66,7 +69,7 @@ def _description(registry: Registry, offer: Offer) -> dict[str, Any]:
         "parameters": [
             {
                 "name": name,
-                "type": _type(field.annotation),
+                "type": _type(field.annotation, field.metadata),
                 "default": None if field.default is PydanticUndefined else field.default,
                 "required": field.is_required(),
                 "description": field.description or "",
@@ -83,7 +86,21 @@ def _description(registry: Registry, offer: Offer) -> dict[str, Any]:
     return description
 
 
-def _type(annotation: Any) -> str:
-    if isinstance(annotation, type):
-        return annotation.__name__
-    return str(annotation).replace("typing.", "").replace("NoneType", "None")
+def _type(annotation: Any, constraints: Iterable[Any] = ()) -> str:
+    """A type as a reader says it: ``int > 0``, ``'tuned' | 'paper'``."""
+    limits = "".join(
+        f" {sign} {value:g}"
+        for constraint in constraints
+        for name, sign in LIMITS.items()
+        if (value := getattr(constraint, name, None)) is not None
+    )
+    origin, inside = get_origin(annotation), get_args(annotation)
+    if origin is Annotated:
+        return _type(inside[0], inside[1:]) + limits
+    if origin is Literal:
+        return " | ".join(repr(choice) for choice in inside)
+    if origin in (Union, UnionType):
+        return " | ".join(_type(choice) for choice in inside) + limits
+    if annotation is type(None):
+        return "None"
+    return (annotation.__name__ if isinstance(annotation, type) and not inside else str(annotation)) + limits
