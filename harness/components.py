@@ -44,7 +44,7 @@ class Component(BaseModel):
     running it will import, so that an engine can import them ahead of the clock.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True, allow_inf_nan=False)
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True, allow_inf_nan=False, defer_build=True)
 
     name: ClassVar[str]
     requires: ClassVar[tuple[str, ...]] = ()
@@ -99,7 +99,7 @@ W = TypeVar("W", bound=Workload)
 class Budget(BaseModel):
     """How far a cell goes: it ends at whichever of these comes first."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     epochs: PositiveFloat | None = Field(None, description="passes over the data")
     steps: PositiveInt | None = Field(None, description="steps, such as minibatches")

@@ -15,7 +15,7 @@ Outcome = Literal["done", "failed", "timeout", "skipped"]
 class Record(BaseModel):
     """A frozen JSON record; unknown keys are refused, so that another version's file is noticed."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
 
 class ComponentSpec(Record):

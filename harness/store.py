@@ -24,7 +24,7 @@ from harness.records import FORMAT, CellResult, CellSpec, ClaimSpec
 class SuiteRecord(BaseModel):
     """A suite as it was when the run began."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     name: str
     title: str
@@ -35,7 +35,7 @@ class SuiteRecord(BaseModel):
 class RunRecord(BaseModel):
     """What ``run.json`` holds."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     format: int = FORMAT
     created: str

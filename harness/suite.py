@@ -28,7 +28,7 @@ QUICK_SEEDS = 2
 
 
 class _Table(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
 
 class MatrixTable(_Table):
