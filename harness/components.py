@@ -41,7 +41,8 @@ class Component(BaseModel):
 
     ``requires`` names modules that an optional extra brings; without them the component is not
     available, and ``remedy`` is the command that is shown. ``imports`` names the heavy modules that
-    running it will import, so that an engine can import them ahead of the clock.
+    running it will import, so that an engine can import them ahead of the clock. ``expected_failures``
+    maps checks of the conformance kit that it cannot pass to the reason why.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True, allow_inf_nan=False, defer_build=True)
@@ -50,6 +51,7 @@ class Component(BaseModel):
     requires: ClassVar[tuple[str, ...]] = ()
     remedy: ClassVar[str] = ""
     imports: ClassVar[tuple[str, ...]] = ()
+    expected_failures: ClassVar[Mapping[str, str]] = {}
 
     @classmethod
     def summary(cls) -> str:

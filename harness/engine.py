@@ -4,29 +4,35 @@ from __future__ import annotations
 
 import random
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 
-from harness.errors import HarnessError
 from harness.process import run_cell, warm_up
 from harness.records import CellResult, CellSpec
 from harness.registry import Registry
 from harness.store import Run, write_atomically
 
-OUTPUT_CHARACTERS = 2000
+OUTPUT_CHARACTERS = 4000
 Observer = Callable[[CellSpec, CellResult | None], None]
 
 
-def run_cells(run: Run, registry: Registry, *, jobs: int = 1, observe: Observer = lambda cell, result: None) -> None:
-    """Run every cell that has no result yet; ``observe`` sees each start (``None``) and each result.
+def run_cells(
+    run: Run,
+    registry: Registry,
+    *,
+    jobs: int = 1,
+    blocks: Collection[str] | None = None,
+    observe: Observer = lambda cell, result: None,
+) -> None:
+    """Run every cell that has no result yet, or those of some blocks alone.
 
-    A block of which only some cells are done is taken again whole where its times matter, since
-    cells that are compared must have run together.
+    ``observe`` sees each start (``None``) and each result. A block of which only some cells are done
+    is taken again whole where its times matter, since cells that are compared must have run together.
     """
-    waiting = order(run, _timed(run, registry))
-    warm_up(_imports(waiting, registry))
+    waiting = [cell for cell in order(run, _timed(run, registry)) if blocks is None or cell.block in blocks]
+    preload(waiting, registry)
     attempt = _Attempt(run, registry, observe)
     if jobs == 1:
         for cell in waiting:
@@ -39,6 +45,11 @@ def run_cells(run: Run, registry: Registry, *, jobs: int = 1, observe: Observer 
             attempt.stop.set()
             pool.shutdown(cancel_futures=True)
             raise
+
+
+def preload(cells: Iterable[CellSpec], registry: Registry) -> None:
+    """Have what the cells import be there when their processes start; to be called before the first one does."""
+    warm_up(_imports(cells, registry))
 
 
 def order(run: Run, timed: bool) -> list[CellSpec]:
@@ -62,8 +73,9 @@ def _timed(run: Run, registry: Registry) -> bool:
 
 def _imports(cells: Iterable[CellSpec], registry: Registry) -> set[str]:
     modules: set[str] = set()
+    running = [cell for cell in cells if not cell.skip]
     for kind in ("workload", "parallelizer", "device"):
-        for name in {getattr(cell, kind).name for cell in cells if not cell.skip}:
+        for name in {getattr(cell, kind).name for cell in running}:
             modules.update(registry.component(kind, name).imports)
     return modules
 
@@ -106,18 +118,15 @@ def _tail(folder: Path) -> str:
     return ""
 
 
-def commands(run: Run, registry: Registry, *, host: str = "$HOST", nodes: int = 1) -> Sequence[str]:
-    """A torchrun line for each cell, for machines that this one cannot start processes on."""
-    del registry
+def commands(run: Run, *, host: str = "$HOST", nodes: int = 1) -> list[str]:
+    """A torchrun line for each cell still to run, for machines that this one cannot start processes on."""
     lines = []
     for cell in run.record.cells:
-        folder = run.clear(cell)
-        path = folder / "spec.json"
-        write_atomically(path, cell.model_dump_json(indent=1))
-        lines.append(
-            f"torchrun --nnodes={nodes} --nproc-per-node=gpu --rdzv-backend=c10d --rdzv-endpoint={host}:29400 "
-            f"-m harness cell {path}"
-        )
-    if not lines:
-        raise HarnessError("no cell to print a command for")
+        if run.result(cell) is None:
+            path = run.clear(cell) / "spec.json"
+            write_atomically(path, cell.model_dump_json(indent=1))
+            lines.append(
+                f"torchrun --nnodes={nodes} --nproc-per-node=gpu --rdzv-backend=c10d --rdzv-endpoint={host}:29400 "
+                f"-m harness cell {path}"
+            )
     return lines

@@ -28,6 +28,7 @@ POLL_SECONDS = 0.25
 PAGE = os.sysconf("SC_PAGE_SIZE")
 
 _starting = threading.Lock()
+_ahead: set[str] = set()
 
 
 @dataclass(frozen=True)
@@ -52,8 +53,9 @@ def run_cell(spec: CellSpec, path: Path, *, start: Literal["fork", "spawn"], sto
 
 
 def warm_up(modules: Iterable[str]) -> None:
-    """Have the fork server import these modules when it starts."""
-    os.environ[PRELOAD] = " ".join(sorted(set(modules)))
+    """Have the fork server import these modules too when it starts."""
+    _ahead.update(modules)
+    os.environ[PRELOAD] = " ".join(sorted(_ahead))
     multiprocessing.get_context("forkserver").set_forkserver_preload(["harness.warm"])
 
 

@@ -45,7 +45,7 @@ def test_the_plugin_runs_as_it_stands(harness: Harness, tmp_path: Path) -> None:
 
 def test_every_command_is_one_that_the_command_line_has(harness: Harness) -> None:
     commands = set(re.findall(r"^harness (\w+)", README, re.MULTILINE))
-    assert commands == {"list", "info", "run", "compare", "trace", "doctor"}
+    assert commands == {"list", "info", "run", "compare", "trace", "doctor", "report", "new", "check"}
     for command in commands:
         assert harness(command, "--help").returncode == 0
 

@@ -32,6 +32,8 @@ def learn(method: StreamParallelizer, job: Job[StreamWorkload], rate: float) -> 
     stream, judge = workload.stream(job.seed), evaluator(workload, job.seed)
     learner = method.learner(stream, rate=rate, rho=workload.rho(stream), seed=job.seed)
     for step, arrived in enumerate(stream.arrived.tolist()):
+        if job.spent(steps=step):
+            break
         if method.offline and step not in judge.steps:
             learner.skip()
             continue
@@ -42,5 +44,3 @@ def learn(method: StreamParallelizer, job: Job[StreamWorkload], rate: float) -> 
         if step in judge.steps:
             with trace.span("evaluate", step=step):
                 judge.record(trace, learner.weights, step)
-        if job.spent(steps=step + 1):
-            break

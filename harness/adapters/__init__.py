@@ -1,0 +1,1 @@
+"""The same suites in other tools: pytest and asv."""

@@ -1,0 +1,132 @@
+"""What traces show over time: values by group of cells, bytes sent, and workers' spans; all of it thinned out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.records import CellSpec
+from harness.store import Run
+from harness.trace import NONE, SPAN, VALUE
+from harness.tracefile import Events, Trace
+
+POINTS = 60
+MOST_SPANS = 400
+BYTES = ("bytes_sent", "link_bytes")
+Floats = NDArray[np.float64]
+Key = tuple[str, str, str, str]
+Line = tuple[Floats, Floats]
+
+
+@dataclass(frozen=True)
+class Curve:
+    """The median over seeds, and the lowest and highest seed, at each point of ``x``."""
+
+    x: Floats
+    median: Floats
+    low: Floats
+    high: Floats
+
+
+@dataclass(frozen=True)
+class Span:
+    """One worker's span, in seconds since the cell's first event."""
+
+    name: str
+    worker: int
+    start: float
+    seconds: float
+
+
+@dataclass
+class Group:
+    """What the traces of the cells that differ in their seed alone hold."""
+
+    by_time: dict[str, list[Line]] = field(default_factory=dict)
+    by_step: dict[str, list[Line]] = field(default_factory=dict)
+    bytes: dict[str, list[float]] = field(default_factory=dict)
+    timeline_of: str = ""
+    timeline: list[Span] = field(default_factory=list)
+
+    def add(self, cell: CellSpec, trace: Trace) -> None:
+        """Take in one cell's trace; the first that launched workers gives the timeline."""
+        clock = active_clock(trace)
+        for name in trace.names(VALUE):
+            values = _of_first_worker(trace.values(name))
+            self.by_time.setdefault(name, []).append((clock(values.start), values.value))
+            stepped = values.where(values.step >= 0)
+            if len(stepped):
+                self.by_step.setdefault(name, []).append((stepped.step.astype(np.float64), stepped.value))
+        for name in BYTES:
+            total = trace.total(name)
+            if total is not None:
+                self.bytes.setdefault(name, []).append(total)
+        if not self.timeline and any(worker != NONE for worker in trace.workers):
+            self.timeline_of, self.timeline = cell.id, spans(trace)
+
+
+def key_of(cell: CellSpec) -> Key:
+    """What the cells of a group share."""
+    return (cell.suite, cell.workload.label, cell.parallelizer.label, cell.device.label)
+
+
+def read(run: Run) -> dict[Key, Group]:
+    """Read every trace of a run, one at a time."""
+    groups: dict[Key, Group] = {}
+    for cell in run.record.cells:
+        path = run.cell_folder(cell) / "trace.parquet"
+        if path.exists():
+            groups.setdefault(key_of(cell), Group()).add(cell, Trace.read(path))
+    return groups
+
+
+def active_clock(trace: Trace) -> Callable[[Floats], Floats]:
+    """Turn moments into seconds of work, pauses left out."""
+    if not trace.active:
+        return lambda moments: moments - (moments[0] if len(moments) else 0.0)
+    edges = np.array(trace.active)
+    worked = np.concatenate([[0.0], np.cumsum(edges[:, 1] - edges[:, 0])])
+    seconds = np.stack([worked[:-1], worked[1:]], axis=1)
+    return lambda moments: np.interp(moments, edges.ravel(), seconds.ravel())
+
+
+def curve(lines: Sequence[Line]) -> Curve | None:
+    """Reduce the seeds' lines to a median and a band; ``None`` where there is no line of two points."""
+    lines = [(x, y) for x, y in lines if len(np.unique(x)) > 1]
+    if not lines:
+        return None
+    grid = np.unique(np.concatenate([x for x, _ in lines]))
+    if len(grid) > POINTS:
+        grid = np.linspace(grid[0], grid[-1], POINTS)
+    values = np.array([np.interp(grid, x, y, left=np.nan, right=np.nan) for x, y in lines])
+    # Where most seeds have ended or not begun, a median of the rest would mislead.
+    kept = np.isfinite(values).sum(axis=0) * 2 > len(lines)
+    grid, values = grid[kept], values[:, kept]
+    if not len(grid):
+        return None
+    low, median, high = np.nanmin(values, axis=0), np.nanmedian(values, axis=0), np.nanmax(values, axis=0)
+    return Curve(grid, median, low, high)
+
+
+def spans(trace: Trace) -> list[Span]:
+    """The longest spans of each trace, in the order of their start."""
+    events = trace.events.where(trace.events.kind == SPAN)
+    lengths = events.end - events.start
+    longest = np.sort(np.argsort(-lengths, kind="stable")[:MOST_SPANS])
+    origin = float(trace.events.start.min())
+    return [
+        Span(
+            trace.table[events.name[i]],
+            int(events.worker[i]),
+            float(events.start[i]) - origin,
+            float(lengths[i]),
+        )
+        for i in longest
+    ]
+
+
+def _of_first_worker(events: Events) -> Events:
+    return events.where(events.worker == events.worker.min()) if len(events) else events

@@ -1,0 +1,207 @@
+"""The sections of a run's page: claims, comparisons, convergence, bytes, timelines, what was run, and problems."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+from harness.pairing import expand, pairings
+from harness.records import CellSpec, ClaimResult, ComponentSpec
+from harness.registry import Registry
+from harness.report import curves
+from harness.report.figures import Figure, dots, lines, timeline
+from harness.report.markup import Markup, details, element, join, section, table
+from harness.report.summary import Group, Summary
+from harness.report.terminal import number
+from harness.statistics import estimate
+
+MARKS = {"holds": "✓", "falls short": "✗", "inconclusive": "?", "not measured": "–"}
+AXES = (("by_time", "seconds of work", "over time"), ("by_step", "step", "over steps"))
+
+
+def claims(summary: Summary, registry: Registry) -> Markup:
+    """What the papers say, what was measured, and the cells that say so."""
+    if not summary.claims:
+        return section("claims", "Claims", element("p", "The suites make no claim."))
+    rows = [_claim(claim, cells, registry) for claim, cells in zip(summary.claims, _used(summary), strict=True)]
+    heads = ("claim", "verdict", "paper", "here", "95 % interval", "pairs", "holds if")
+    return section("claims", "Claims", element("div", table("What the papers say", heads, rows), class_="claims"))
+
+
+def _used(summary: Summary) -> Iterator[list[CellSpec]]:
+    """The cells of each claim's pairs, in the order of the claims."""
+    for suite in summary.run.record.suites:
+        cells = [cell for cell in summary.run.record.cells if cell.suite == suite.name]
+        for claim in suite.claims:
+            for one, among in expand(claim, cells):
+                units = pairings(one, among, summary.results)
+                yield list({cell.id: cell for unit in units for cell in unit.values()}.values())
+
+
+def _claim(claim: ClaimResult, cells: Sequence[CellSpec], registry: Registry) -> list[object]:
+    says = element("div", claim.says, " ", element("span", f"({claim.source})", class_="soft"))
+    reason = element("div", claim.reason, class_="soft") if claim.reason else ""
+    listed = element("ul", *(element("li", cell.id) for cell in cells))
+    again = element("pre", element("code", command(cells, registry))) if cells else ""
+    verdict = element(
+        "span", MARKS[claim.verdict], " ", claim.verdict, class_=f"verdict {claim.verdict.replace(' ', '-')}"
+    )
+    paper = "-" if claim.paper is None else str(claim.paper)
+    return [
+        join([element("strong", claim.id), says, reason, details(f"{len(cells)} cells", again, listed)]),
+        verdict,
+        f"{paper} ({claim.evidence})" if claim.evidence else paper,
+        number(claim.measured),
+        "-" if claim.low is None else f"{number(claim.low)} .. {number(claim.high)}",
+        f"{claim.pairs}, {claim.unreached} unreached" if claim.unreached else str(claim.pairs),
+        claim.holds,
+    ]
+
+
+def command(cells: Sequence[CellSpec], registry: Registry) -> str:
+    """The command that runs these cells again: the narrowest glob that fits them all."""
+    suite = cells[0].suite
+    name = suite if suite in registry.names("suite") else f"{suite}.toml"
+    parts = [cell.id.split("/") for cell in cells]
+    if len({len(part) for part in parts}) > 1:
+        return shlex.join(["harness", "run", name])
+    same = [column[0] if len(set(column)) == 1 else None for column in zip(*parts, strict=True)]
+    glob = "/".join("*" if part is None else re.sub(r"([*?[])", r"[\1]", part) for part in same)
+    return shlex.join(["harness", "run", name, "--only", glob])
+
+
+def comparisons(summary: Summary) -> Markup:
+    """Each suite's table, and a figure for each metric."""
+    return section(
+        "comparisons", "Comparisons", *(p for s in summary.run.record.suites for p in _suite(summary, s.name))
+    )
+
+
+def _suite(summary: Summary, name: str) -> Iterator[Markup]:
+    (title,) = (suite.title for suite in summary.run.record.suites if suite.name == name)
+    groups = [group for group in summary.groups if group.suite == name]
+    metrics = [m for m in (groups[0].metrics if groups else ()) if any(_shown(g, m) for g in groups)]
+    heads = [f"{m} ({summary.units[m]})" if summary.units.get(m) else m for m in metrics]
+    rows = [_group(group, metrics) for group in groups]
+    yield element("h3", title)
+    yield table(
+        f"{title}: medians over seeds, and 95 % intervals",
+        ("workload", "parallelizer", "device", "done", *heads, "prepare (seconds)"),
+        rows,
+    )
+    yield _plots(dots(metric, summary.units.get(metric, ""), groups) for metric in metrics)
+
+
+def _group(group: Group, metrics: Sequence[str]) -> list[object]:
+    done = f"{group.outcomes.get('done', 0)}/{sum(group.outcomes.values())}"
+    values = [_measured(group, metric) for metric in metrics]
+    return [group.workload, group.parallelizer, group.device, done, *values, number(group.prepare_seconds)]
+
+
+def _measured(group: Group, metric: str) -> Markup:
+    """A median, its interval, and how many cells did not reach their target."""
+    found, unreached = group.metrics.get(metric), group.unreached.get(metric, 0)
+    parts: list[object] = [number(found.value) if found else "-"]
+    if found and found.low < found.high:
+        parts.append(element("div", f"{number(found.low)} .. {number(found.high)}", class_="soft"))
+    return join([*parts, f" ({unreached} unreached)" if unreached else ""])
+
+
+def _shown(group: Group, metric: str) -> bool:
+    return group.metrics.get(metric) is not None or group.unreached.get(metric, 0) > 0
+
+
+def convergence(traced: Mapping[curves.Key, curves.Group]) -> Markup:
+    """Every value that the traces hold more than once, over time and over steps."""
+    figures = list(_convergence(traced))
+    said = "Medians over seeds; a band reaches from the lowest seed to the highest. Time is time of work."
+    return section(
+        "convergence", "Convergence", element("p", said if figures else "No value was traced."), _plots(figures)
+    )
+
+
+def _convergence(traced: Mapping[curves.Key, curves.Group]) -> Iterator[Figure]:
+    names = {name: None for group in traced.values() for name in group.by_time}
+    several = len({key[3] for key in traced}) > 1
+    for suite, workload in dict.fromkeys(key[:2] for key in traced):
+        for name in names:
+            for attribute, axis, how in AXES:
+                found = {
+                    f"{key[2]}, {key[3]}" if several else key[2]: curve
+                    for key, group in traced.items()
+                    if key[:2] == (suite, workload)
+                    and (curve := curves.curve(getattr(group, attribute).get(name, []))) is not None
+                }
+                if found:
+                    yield lines(f"{workload}: {name} {how}", axis, name, found)
+
+
+def sent(traced: Mapping[curves.Key, curves.Group]) -> Markup:
+    """Bytes that workers sent, and that interfaces counted."""
+    rows = [
+        [key[1], key[2], key[3], *(_bytes(group.bytes.get(name)) for name in curves.BYTES)]
+        for key, group in traced.items()
+        if group.bytes
+    ]
+    heads = ("workload", "parallelizer", "device", "bytes sent", "bytes on the link")
+    found = table("Medians over seeds", heads, rows) if rows else element("p", "No cell counted bytes.")
+    return section("bytes", "Bytes", found)
+
+
+def _bytes(totals: list[float] | None) -> str:
+    return f"{estimate(totals, ratio=False).value:,.0f}" if totals else "-"
+
+
+def timelines(traced: Mapping[curves.Key, curves.Group]) -> Markup:
+    """The longest spans of one cell of each group that launched workers."""
+    figures = [timeline(group.timeline_of, group.timeline) for group in traced.values() if group.timeline]
+    said = "One cell of each group, its longest spans." if figures else "No cell launched workers."
+    return section("timeline", "Timeline", element("p", said), _plots(figures))
+
+
+def parameters(summary: Summary) -> Markup:
+    """Every component with its parameters, and the suites as they were."""
+    found: dict[tuple[str, str], ComponentSpec] = {}
+    for cell in summary.run.record.cells:
+        for kind in ("workload", "parallelizer", "device"):
+            component: ComponentSpec = getattr(cell, kind)
+            found.setdefault((kind, component.label), component)
+    rows = [
+        [c.label, kind, c.name, json.dumps(c.parameters) if c.parameters else "-"] for (kind, _), c in found.items()
+    ]
+    suites = [
+        details(f"Suite {suite.name}", element("pre", element("code", suite.text), tabindex="0"))
+        for suite in summary.run.record.suites
+    ]
+    return section(
+        "parameters", "Parameters", table("Components", ("label", "kind", "name", "parameters"), rows), *suites
+    )
+
+
+def environment(summary: Summary) -> Markup:
+    """The machine and the versions."""
+    rows = list(summary.run.record.environment.items())
+    return section("environment", "Environment", table("Where it ran", ("what", "value"), rows))
+
+
+def problems(summary: Summary) -> Markup:
+    """What was not run, failed, or could not be read, with the last of its output."""
+    found = [element("p", problem) for problem in summary.run.problems]
+    found += [
+        details(
+            f"{result.outcome}: {result.cell.id}: {result.reason}",
+            element("pre", result.output or "It printed nothing.", tabindex="0"),
+        )
+        for result in summary.results.values()
+        if result.outcome != "done"
+    ]
+    missing = len(summary.run.record.cells) - len(summary.results)
+    if missing:
+        found.append(element("p", f"{missing} cells have not run."))
+    return section("problems", "Problems", *(found or [element("p", "None: every cell is done.")]))
+
+
+def _plots(figures: Iterable[Figure | None]) -> Markup:
+    return element("div", *(f.html for f in figures if f is not None), class_="plots")
