@@ -18,7 +18,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from harness.engine import run_cells
 from harness.hookspecs import hookimpl
 from harness.records import CellSpec
 from harness.registry import Registry
@@ -26,8 +25,8 @@ from harness.report import curves
 from harness.report.page import render
 from harness.report.sections import command
 from harness.report.summary import Summary, summarise
-from harness.store import Run, RunRecord, SuiteRecord
-from harness.suite import parse
+from harness.store import Run
+from tests.conftest import Harness
 
 pytest.importorskip("plotly")
 
@@ -95,14 +94,14 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def summary(registry: Registry, folder: Path) -> Summary:
+def summary(harness: Harness, registry: Registry, folder: Path, tmp_path: Path) -> Summary:
     """A run whose every text is hostile; run once."""
-    suite = parse(SUITE, name="counting", where="here", registry=registry)
     if not (folder / "run.json").exists():
-        record = SuiteRecord(name=suite.name, title=suite.title, text=suite.text, claims=suite.claims)
-        made = RunRecord(created="2026-01-01", suites=(record,), cells=suite.cells, environment={"cores": HOSTILE})
-        run_cells(Run.create(folder, made), registry)
-    return summarise(Run.open(folder), registry)
+        (tmp_path / "counting.toml").write_text(SUITE)
+        done = harness("run", "counting.toml", "-o", str(folder), "--json")
+        assert done.returncode == 0, done.stderr
+    record = Run.open(folder).record.model_copy(update={"environment": {"cores": HOSTILE}})
+    return summarise(Run(folder, record), registry)
 
 
 @pytest.fixture
