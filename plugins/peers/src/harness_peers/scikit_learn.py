@@ -11,28 +11,25 @@ if TYPE_CHECKING:
     from harness_strsaga.learners import Learner
     from harness_strsaga.stream import Stream
 
-REQUIRES = ("sklearn",)
-REMEDY = "pip install 'harness-peers[scikit-learn]'"
 
+class Classifier(StreamParallelizer):
+    """A classifier of scikit-learn's, learning from a stream."""
 
-def not_logistic(workload: Workload) -> str:
-    """Why scikit-learn's classifiers cannot do a stream; empty if they can."""
-    assert isinstance(workload, StreamWorkload)
-    loss = workload.problem()["loss"]
-    return "" if loss == "logistic" else f"scikit-learn's classifiers need a logistic loss, not {loss}"
-
-
-class SklearnSaga(StreamParallelizer):
-    """LogisticRegression(solver="saga"), warm-started: one epoch over all that has arrived, at each arrival."""
-
-    name: ClassVar[str] = "sklearn-saga"
-    requires: ClassVar[tuple[str, ...]] = REQUIRES
-    remedy: ClassVar[str] = REMEDY
+    requires: ClassVar[tuple[str, ...]] = ("sklearn",)
+    remedy: ClassVar[str] = "pip install 'harness-peers[scikit-learn]'"
     imports: ClassVar[tuple[str, ...]] = ("sklearn.linear_model", *StreamParallelizer.imports)
 
     def refuses(self, workload: Workload, device: Device) -> str:
         """Refuse what is no classification."""
-        return not_logistic(workload)
+        assert isinstance(workload, StreamWorkload)
+        loss = workload.problem()["loss"]
+        return "" if loss == "logistic" else f"scikit-learn's classifiers need a logistic loss, not {loss}"
+
+
+class SklearnSaga(Classifier):
+    """LogisticRegression(solver="saga"), warm-started: one epoch over all that has arrived, at each arrival."""
+
+    name: ClassVar[str] = "sklearn-saga"
 
     def learner(self, stream: Stream, *, rate: float, rho: int, seed: int) -> Learner:
         """A warm-started model; scikit-learn chooses the step size, and rho does not bound it."""
@@ -41,17 +38,10 @@ class SklearnSaga(StreamParallelizer):
         return WarmSaga(stream, rate=rate, rho=rho, seed=seed)
 
 
-class SklearnSgd(SteppedParallelizer):
+class SklearnSgd(Classifier, SteppedParallelizer):
     """SGDClassifier.partial_fit on rho points drawn uniformly from all that has arrived, at each arrival."""
 
     name: ClassVar[str] = "sklearn-sgd"
-    requires: ClassVar[tuple[str, ...]] = REQUIRES
-    remedy: ClassVar[str] = REMEDY
-    imports: ClassVar[tuple[str, ...]] = ("sklearn.linear_model", *StreamParallelizer.imports)
-
-    def refuses(self, workload: Workload, device: Device) -> str:
-        """Refuse what is no classification."""
-        return not_logistic(workload)
 
     def learner(self, stream: Stream, *, rate: float, rho: int, seed: int) -> Learner:
         """A model with a constant step size."""
