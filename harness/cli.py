@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import json
 import os
 import sys
 from datetime import date
@@ -13,11 +12,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from harness.errors import HarnessError
+from harness.report.output import console, print_columns, print_json, table
 
 if TYPE_CHECKING:
-    from rich.console import Console
-    from rich.table import Table
-
     from harness.registry import Registry
     from harness.report.summary import Summary
     from harness.store import Run
@@ -77,37 +74,6 @@ def _registry() -> Registry:
     return registry
 
 
-def _console() -> Console:
-    from rich.console import Console
-
-    # A table that is piped into a file keeps its columns.
-    return Console(width=None if sys.stdout.isatty() else int(os.environ.get("COLUMNS", 140)))
-
-
-def _print_json(thing: Any) -> None:
-    print(json.dumps(thing, indent=1))  # noqa: T201
-
-
-def _print_columns(rows: list[dict[str, str]], columns: tuple[str, ...]) -> None:
-    """Print rows under headings, aligned; plainly, since a drawn table would take a quarter of the time."""
-    widths = [max([len(column), *(len(row[column]) for row in rows)]) for column in columns]
-    for row in [dict(zip(columns, columns, strict=True)), *rows]:
-        cells = [row[column].ljust(width) for column, width in zip(columns, widths, strict=True)]
-        print("  ".join(cells).rstrip())  # noqa: T201
-
-
-def _table(rows: list[dict[str, str]], columns: tuple[str, ...]) -> Table:
-    from rich.markup import escape
-    from rich.table import Table
-
-    table = Table(box=None, header_style="bold", pad_edge=False)
-    for column in columns:
-        table.add_column(column, overflow="fold")
-    for row in rows:
-        table.add_row(*(escape(row[column]) for column in columns))
-    return table
-
-
 @app.command("list")
 def list_command(
     kind: Annotated[
@@ -120,11 +86,11 @@ def list_command(
 
     found = rows(_registry(), kind)
     if as_json:
-        _print_json(found)
+        print_json(found)
         return
-    _print_columns([r for r in found if r["kind"] != "plugin"], ("kind", "name", "plugin", "summary"))
+    print_columns([r for r in found if r["kind"] != "plugin"], ("kind", "name", "plugin", "summary"))
     print()  # noqa: T201
-    _print_columns([r for r in found if r["kind"] == "plugin"], ("name", "plugin", "version", "error"))
+    print_columns([r for r in found if r["kind"] == "plugin"], ("name", "plugin", "version", "error"))
 
 
 @app.command()
@@ -134,21 +100,21 @@ def info(name: Annotated[str, typer.Argument(help="A component's name.")], as_js
 
     found = describe(_registry(), name)
     if as_json:
-        _print_json(found)
+        print_json(found)
         return
-    console = _console()
+    screen = console()
     for thing in found:
-        console.print(f"[bold]{thing['name']}[/bold] ({thing['kind']} of {thing['plugin']} {thing['version']})")
-        console.print(thing["documentation"], markup=False, highlight=False)
+        screen.print(f"[bold]{thing['name']}[/bold] ({thing['kind']} of {thing['plugin']} {thing['version']})")
+        screen.print(thing["documentation"], markup=False, highlight=False)
         for key in ("unit", "better", "parallelizers", "workloads"):
             if key in thing:
                 value = thing[key]
-                console.print(f"{key}: {', '.join(value) if isinstance(value, list) else value}", highlight=False)
+                screen.print(f"{key}: {', '.join(value) if isinstance(value, list) else value}", highlight=False)
         parameters = [
             {**p, "default": "required" if p["required"] else repr(p["default"])} for p in thing["parameters"]
         ]
         if parameters:
-            console.print(_table(parameters, ("name", "type", "default", "description")))
+            screen.print(table(parameters, ("name", "type", "default", "description")))
 
 
 @app.command()
@@ -189,9 +155,9 @@ def run(
         sys.exit(INTERRUPTED)
     summary = summarise(this, registry)
     if as_json:
-        _print_json(summary_json(summary))
+        print_json(summary_json(summary))
     else:
-        show(summary, _console())
+        show(summary, console())
         _page(summary, registry)
     if summary.failed:
         sys.exit(1)
@@ -223,23 +189,15 @@ def _suites(names: list[str], registry: Registry, *, only: str | None, quick: bo
 
 
 def _open_run(suites: list[Suite], output: Path | None, *, resume: bool, registry: Registry) -> Run:
-    """Make a new run's folder, or open the one to go on with if it holds these very cells."""
-    from harness.environment import capture
-    from harness.store import Run, RunRecord, SuiteRecord, default_folder, latest_folder
+    """Make a new run's folder, or open the one to go on with."""
+    from harness.engine import begin
+    from harness.engine import resume as go_on
+    from harness.store import default_folder, latest_folder
 
     names = [suite.name for suite in suites]
-    cells = tuple(cell for suite in suites for cell in suite.cells)
     if resume and (output is None or (output / "run.json").exists()):
-        this = Run.open(output or latest_folder(names))
-        if this.record.cells != cells:
-            raise HarnessError(
-                "was made of other cells: run the same suites with the same options", where=str(this.folder)
-            )
-        this.results()
-        return this
-    records = tuple(SuiteRecord(name=s.name, title=s.title, text=s.text, claims=s.claims) for s in suites)
-    record = RunRecord(created=date.today().isoformat(), suites=records, cells=cells, environment=capture(registry))
-    return Run.create(output or default_folder(names, date.today()), record)
+        return go_on(suites, output or latest_folder(names))
+    return begin(suites, output or default_folder(names, date.today()), registry)
 
 
 @app.command()
@@ -260,43 +218,31 @@ def report(
     if output is not None:
         write_page(summary, registry, output)
     if as_json:
-        _print_json(summary_json(summary))
+        print_json(summary_json(summary))
     else:
-        show(summary, _console())
+        show(summary, console())
 
 
 @app.command()
 def compare(
-    old: Annotated[Path, typer.Argument(metavar="A", help="The run to compare with.")],
-    new: Annotated[Path, typer.Argument(metavar="B", help="The run to judge.")],
+    old: Annotated[Path, typer.Argument(metavar="A", help="What to compare with: a run, or pytest-benchmark's JSON.")],
+    new: Annotated[Path, typer.Argument(metavar="B", help="What to judge.")],
     fail_above: Annotated[
         float | None, typer.Option("--fail-above", metavar="PERCENT", help="Exit with 1 if a metric is worse by more.")
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Compare two runs, paired by cell: ratios with 95 % intervals."""
+    """Compare two runs, or two files of pytest-benchmark, paired by seed: ratios with 95 % intervals."""
     from dataclasses import asdict
 
-    from harness.compare import compare as compare_runs
-    from harness.report.terminal import number
-    from harness.store import Run
+    from harness.compare import compare as compared
+    from harness.report.terminal import changes_table
 
-    changes = compare_runs(Run.open(old), Run.open(new), _registry())
+    changes = compared(old, new, _registry())
     if as_json:
-        _print_json([asdict(change) for change in changes])
+        print_json([asdict(change) for change in changes])
     else:
-        rows = [
-            {
-                "cells": c.cells,
-                "metric": c.metric,
-                "B / A": number(c.ratio),
-                "95 % interval": f"{number(c.low)} .. {number(c.high)}",
-                "pairs": str(c.pairs),
-                "verdict": c.verdict,
-            }
-            for c in changes
-        ]
-        _console().print(_table(rows, ("cells", "metric", "B / A", "95 % interval", "pairs", "verdict")))
+        console().print(changes_table(changes))
     if fail_above is not None and any(c.verdict == "worse" and c.percent_worse > fail_above for c in changes):
         sys.exit(1)
 
@@ -327,9 +273,9 @@ def doctor(
             print(f"removed {path}")  # noqa: T201
     rows = [dict(row) for row in diagnosis.examine(_registry())]
     if as_json:
-        _print_json(rows)
+        print_json(rows)
     else:
-        _console().print(_table(rows, ("kind", "name", "state", "detail")))
+        console().print(table(rows, ("kind", "name", "state", "detail")))
 
 
 @app.command()
@@ -349,7 +295,7 @@ def check(
         if outcome.outcome != "passed" and not as_json:
             print(outcome, flush=True)  # noqa: T201
     if as_json:
-        _print_json(outcomes_json(outcomes))
+        print_json(outcomes_json(outcomes))
     else:
         print(summary(outcomes))  # noqa: T201
     if any(outcome.outcome == "failed" for outcome in outcomes):
@@ -386,9 +332,9 @@ def data_list(as_json: AsJson = False) -> None:
 
     rows = listing([offer.thing for offer in _registry().of_kind("dataset")])
     if as_json:
-        _print_json(rows)
+        print_json(rows)
     else:
-        _console().print(_table([{k: str(v) for k, v in r.items()} for r in rows], tuple(rows[0]) if rows else ()))
+        console().print(table([{k: str(v) for k, v in r.items()} for r in rows], tuple(rows[0]) if rows else ()))
 
 
 @data_app.command("fetch")

@@ -1,23 +1,25 @@
-"""Comparing two runs, cell by cell: each metric's ratio with its interval, and whether it got worse."""
+"""Comparing two measurements, group by group: each metric's ratio with its interval, and whether it got worse."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 from harness.errors import HarnessError
-from harness.records import CellSpec
 from harness.registry import Registry
+from harness.samples import Samples, read
 from harness.statistics import paired_ratio
-from harness.store import Run
 
 MIN_PAIRS = 6
+
+Verdict = Literal["better", "worse", "same", "unclear"]
 
 
 @dataclass(frozen=True)
 class Change:
-    """One metric of one combination in two runs: the ratio new / old over the seeds that both have."""
+    """One metric of one combination, measured twice: the ratio new / old over the seeds that both have."""
 
     cells: str
     metric: str
@@ -25,42 +27,29 @@ class Change:
     low: float
     high: float
     pairs: int
-    verdict: Literal["better", "worse", "same", "unclear"]
+    verdict: Verdict
     percent_worse: float
 
 
-def compare(old: Run, new: Run, registry: Registry) -> list[Change]:
-    """Pair the cells that have one id in both runs."""
-    before, after = old.results(), new.results()
-    groups: dict[tuple[str, str], list[tuple[float, float]]] = {}
-    specs: dict[tuple[str, str], CellSpec] = {}
-    for name in before.keys() & after.keys():
-        for label, value in before[name].metrics.items():
-            other = after[name].metrics.get(label)
-            # What can be negative has no ratio.
-            if value is not None and other is not None and min(value, other) >= 0:
-                key = (name.rpartition("/")[0], label)
-                groups.setdefault(key, []).append((value, other))
-                specs[key] = before[name].cell
-    if not groups:
-        raise HarnessError(f"{old.folder} and {new.folder} have no measured cell in common")
-    return [_change(key, groups[key], _class(registry, specs[key], key[1])) for key in sorted(groups)]
+def compare(old: Path, new: Path, registry: Registry) -> list[Change]:
+    """Pair what two runs, or two of pytest-benchmark's files, measured with one seed."""
+    before, after = read(old, registry), read(new, registry)
+    changes = [
+        _change(key, before[key], after[key], pairs)
+        for key in sorted(before.keys() & after.keys())
+        if (pairs := before[key].pairs(after[key]))
+    ]
+    if not changes:
+        raise HarnessError(f"{old} and {new} have no measured cell in common")
+    return changes
 
 
-def _class(registry: Registry, cell: CellSpec, label: str) -> tuple[bool, bool]:
-    """Whether lower is better, and whether one pair is enough."""
-    (metric,) = (m for m in cell.metrics if m.label == label)
-    cls = registry.offer("metric", metric.name).thing
-    return cls.better == "lower", cls.exact
-
-
-def _change(key: tuple[str, str], pairs: list[tuple[float, float]], traits: tuple[bool, bool]) -> Change:
-    lower_is_better, exact = traits
-    ratio = paired_ratio([new for _, new in pairs], [old for old, _ in pairs])
-    worse, better = (ratio.low > 1, ratio.high < 1) if lower_is_better else (ratio.high < 1, ratio.low > 1)
-    enough = exact or len(pairs) >= MIN_PAIRS
-    verdict: Literal["better", "worse", "same", "unclear"] = "same"
-    if worse or better:
-        verdict = ("worse" if worse else "better") if enough else "unclear"
-    cost = ratio.value if lower_is_better else 1 / ratio.value if ratio.value else math.inf
-    return Change(key[0], key[1], ratio.value, ratio.low, ratio.high, len(pairs), verdict, (cost - 1) * 100)
+def _change(key: tuple[str, str], old: Samples, new: Samples, pairs: list[tuple[float, float]]) -> Change:
+    ratio = paired_ratio([after for _, after in pairs], [before for before, _ in pairs])
+    up, down = ratio.low > 1, ratio.high < 1
+    enough = (old.exact and new.exact) or len(pairs) >= MIN_PAIRS
+    verdict: Verdict = "same"
+    if up or down:
+        verdict = ("worse" if up == new.lower_is_better else "better") if enough else "unclear"
+    cost = ratio.value if new.lower_is_better else 1 / ratio.value if ratio.value else math.inf
+    return Change(*key, ratio.value, ratio.low, ratio.high, len(pairs), verdict, (cost - 1) * 100)

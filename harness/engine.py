@@ -4,18 +4,44 @@ from __future__ import annotations
 
 import random
 import threading
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from datetime import date
 from pathlib import Path
 
+from harness.environment import capture
+from harness.errors import HarnessError
 from harness.process import run_cell, warm_up
 from harness.records import CellResult, CellSpec
 from harness.registry import Registry
-from harness.store import Run, write_atomically
+from harness.store import Run, RunRecord, SuiteRecord, write_atomically
+from harness.suite import Suite
 
 OUTPUT_CHARACTERS = 4000
 Observer = Callable[[CellSpec, CellResult | None], None]
+
+
+def begin(suites: Sequence[Suite], folder: Path, registry: Registry) -> Run:
+    """Make the folder of a new run of these suites; no cell runs yet."""
+    records = tuple(SuiteRecord(name=s.name, title=s.title, text=s.text, claims=s.claims) for s in suites)
+    record = RunRecord(
+        created=date.today().isoformat(), suites=records, cells=_cells(suites), environment=capture(registry)
+    )
+    return Run.create(folder, record)
+
+
+def resume(suites: Sequence[Suite], folder: Path) -> Run:
+    """Open the run to go on with, if it holds the cells of these very suites."""
+    run = Run.open(folder)
+    if run.record.cells != _cells(suites):
+        raise HarnessError("was made of other cells: run the same suites with the same options", where=str(folder))
+    run.results()
+    return run
+
+
+def _cells(suites: Sequence[Suite]) -> tuple[CellSpec, ...]:
+    return tuple(cell for suite in suites for cell in suite.cells)
 
 
 def run_cells(

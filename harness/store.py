@@ -132,7 +132,11 @@ class Run:
 
 def default_folder(suites: Sequence[str], today: date) -> Path:
     """``results/DATE-SUITE``, numbered where that is taken."""
-    base = Path("results") / f"{today.isoformat()}-{'+'.join(suites)[:60]}"
+    return free_folder(Path("results") / f"{today.isoformat()}-{'+'.join(suites)[:60]}")
+
+
+def free_folder(base: Path) -> Path:
+    """The folder itself where there is none yet, else the first of ``base-2``, ``base-3``, ... that is free."""
     folder, number = base, 2
     while folder.exists():
         folder, number = base.with_name(f"{base.name}-{number}"), number + 1

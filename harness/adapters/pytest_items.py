@@ -17,6 +17,7 @@ from harness.errors import HarnessError
 from harness.pairing import expand
 from harness.records import CellResult, CellSpec, ClaimSpec
 from harness.registry import load as load_registry
+from harness.store import free_folder
 from harness.suite import Suite
 from harness.suite import load as load_suite
 
@@ -107,11 +108,7 @@ class SuiteFile(pytest.Module):
         if output is None:
             factory: pytest.TempPathFactory = request.getfixturevalue("tmp_path_factory")
             return factory.mktemp(self.suite.name)
-        folder = base = self.config.invocation_params.dir / output / self.suite.name
-        number = 2
-        while folder.exists():
-            folder, number = base.with_name(f"{base.name}-{number}"), number + 1
-        return folder
+        return free_folder(self.config.invocation_params.dir / output / self.suite.name)
 
     def _group(self, name: str, cells: list[CellSpec]) -> SuiteItem:
         timed = self._has("pytest-benchmark")

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from datetime import date
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from harness.engine import run_cells
-from harness.environment import capture
+from harness.engine import begin, run_cells
 from harness.records import CellResult, CellSpec, ClaimResult, ComponentSpec
 from harness.registry import Registry
 from harness.report.summary import summarise
 from harness.report.terminal import number
-from harness.store import Run, RunRecord, SuiteRecord
+from harness.store import Run
 from harness.suite import Suite
 
 WALL_TIME = ComponentSpec(name="wall_time", label="wall_time")
@@ -24,21 +22,17 @@ WALL_TIME = ComponentSpec(name="wall_time", label="wall_time")
 
 @dataclass(frozen=True)
 class SuiteRun:
-    """The run of those of a suite's cells that were selected."""
+    """The run of those of a suite's cells that were selected; ``over`` names the blocks that have run."""
 
     run: Run
     registry: Registry
+    over: set[str] = field(default_factory=set)
 
     @classmethod
     def start(cls, suite: Suite, cells: Collection[str], folder: Path, registry: Registry) -> SuiteRun:
         """Make the run's folder; no cell runs yet."""
-        record = RunRecord(
-            created=date.today().isoformat(),
-            suites=(SuiteRecord(name=suite.name, title=suite.title, text=suite.text, claims=suite.claims),),
-            cells=tuple(cell for cell in suite.cells if cell.id in cells),
-            environment=capture(registry),
-        )
-        return cls(Run.create(folder, record), registry)
+        selected = replace(suite, cells=tuple(cell for cell in suite.cells if cell.id in cells))
+        return cls(begin([selected], folder, registry), registry)
 
     @property
     def folder(self) -> Path:
@@ -47,9 +41,10 @@ class SuiteRun:
 
     def results(self, cells: Sequence[CellSpec]) -> list[CellResult]:
         """The cells' results, once the whole blocks that they are in have run."""
-        run_cells(self.run, self.registry, blocks={cell.block for cell in cells})
-        found = self.run.results()
-        return [found[cell.id] for cell in cells]
+        if waiting := {cell.block for cell in cells} - self.over:
+            run_cells(self.run, self.registry, blocks=waiting)
+            self.over.update(waiting)
+        return [result for cell in cells if (result := self.run.result(cell))]
 
     @cached_property
     def claims(self) -> Mapping[str, ClaimResult]:
@@ -104,6 +99,7 @@ def _samples(metric: ComponentSpec, results: Sequence[CellResult], registry: Reg
     return {
         "unit": component.unit,
         "better": component.better,
+        "exact": component.exact,
         "median": statistics.median(known) if known else None,
         "samples": samples,
         "unreached": sum(metric.label in result.censored for result in results),

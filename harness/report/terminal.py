@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
@@ -11,8 +12,12 @@ from rich.markup import escape
 from rich.table import Table
 
 from harness.records import ClaimResult
+from harness.report.output import table
 from harness.report.summary import Group, Summary
 from harness.statistics import Estimate
+
+if TYPE_CHECKING:
+    from harness.compare import Change
 
 STYLES = {"holds": "green", "falls short": "red", "inconclusive": "yellow", "not measured": "dim"}
 
@@ -21,8 +26,8 @@ def show(summary: Summary, console: Console) -> None:
     """Print everything about a run."""
     for suite in summary.run.record.suites:
         groups = [g for g in summary.groups if g.suite == suite.name]
-        for table in comparisons(suite.title, groups, summary.units, console.width):
-            console.print(table)
+        for part in comparisons(suite.title, groups, summary.units, console.width):
+            console.print(part)
     if summary.claims:
         console.print(claims_table(summary.claims))
     for line in _troubles(summary):
@@ -153,3 +158,13 @@ def _troubles(summary: Summary) -> list[str]:
         count = f" and {len(cells) - 1} more" if len(cells) > 1 else ""
         lines.append(f"[yellow]{outcome}[/yellow] {escape(cells[0])}{count}: {escape(reason)}")
     return lines
+
+
+def changes_table(changes: Sequence[Change]) -> Table:
+    """What changed from A to B."""
+    heads = ("cells", "metric", "B / A", "95 % interval", "pairs", "verdict")
+    rows = [
+        (c.cells, c.metric, number(c.ratio), f"{number(c.low)} .. {number(c.high)}", str(c.pairs), c.verdict)
+        for c in changes
+    ]
+    return table([dict(zip(heads, row, strict=True)) for row in rows], heads)

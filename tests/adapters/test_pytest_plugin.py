@@ -66,6 +66,7 @@ def test_groups_and_claims_are_tests_whose_times_are_the_cells_own(
         assert benchmark["extra_info"]["metrics"]["sum_of_losses"] == {
             "unit": "loss",
             "better": "lower",
+            "exact": True,
             "median": median(losses),
             "samples": losses,
             "unreached": 0,
