@@ -5,8 +5,10 @@ import io
 import json
 import math
 from pathlib import Path
+from typing import Annotated, Any, Literal
 
 import pytest
+from pydantic import BaseModel, ConfigDict, Field
 
 from harness.export import to_perfetto, write_csv
 from harness.trace import TraceWriter
@@ -54,8 +56,50 @@ def test_each_worker_is_a_named_thread_with_a_number_that_is_not_negative(trace:
     assert {row["tid"] for row in rows} == set(names)
 
 
-def test_the_perfetto_trace_is_strict_json(trace: Trace) -> None:
-    assert json.loads(json.dumps(to_perfetto(trace), allow_nan=False))["displayTimeUnit"] == "ms"
+class Row(BaseModel):
+    """What the Trace Event Format (Google, 2016) says of every event; times are in microseconds."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
+
+    name: str
+    pid: int
+    tid: int = Field(ge=0)
+    args: dict[str, Any]
+
+
+class Complete(Row):
+    ph: Literal["X"]
+    ts: float = Field(ge=0)
+    dur: float = Field(ge=0)
+
+
+class Counter(Row):
+    ph: Literal["C"]
+    ts: float = Field(ge=0)
+    id: int
+    args: dict[str, float]
+
+
+class Metadata(Row):
+    ph: Literal["M"]
+    name: Literal["thread_name", "process_name"]
+    args: dict[Literal["name"], str]
+
+
+class TraceFile(BaseModel):
+    """The object form of a trace's file."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    traceEvents: list[Annotated[Complete | Counter | Metadata, Field(discriminator="ph")]]
+    displayTimeUnit: Literal["ms", "ns"]
+
+
+def test_the_export_follows_the_trace_event_format(trace: Trace) -> None:
+    text = json.dumps(to_perfetto(trace), allow_nan=False)
+    read = TraceFile.model_validate_json(text)
+    assert len(read.traceEvents) == 7
+    assert json.loads(text) == json.loads(read.model_dump_json())
 
 
 def test_csv_has_a_row_for_each_event_that_reads_back(trace: Trace) -> None:

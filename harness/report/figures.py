@@ -16,6 +16,7 @@ from harness.report.summary import Group
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#8a8a8a", "#a6761d")
 SYMBOLS = ("circle", "square", "diamond", "triangle-up", "cross", "x", "star", "hexagon")
 DASHES = ("solid", "dash", "dot", "dashdot", "longdash")
+MOST_BANDS = 5  # more of them, one over another, hide the lines
 WIDE = 100.0  # a range of values that only a logarithmic axis shows
 
 
@@ -90,14 +91,15 @@ def _row(group: Group, several: bool) -> str:
 
 
 def lines(title: str, x: str, y: str, curves: Mapping[str, Curve]) -> Figure:
-    """A line for each of the curves, in a band from its lowest to its highest seed."""
-    traces = [trace for i, (name, curve) in enumerate(curves.items()) for trace in _line(name, curve, i)]
+    """A line for each of the curves, in a band from its lowest to its highest seed where that stays readable."""
+    banded = len(curves) <= MOST_BANDS
+    traces = [trace for i, (name, curve) in enumerate(curves.items()) for trace in _line(name, curve, i, banded=banded)]
     values = [value for curve in curves.values() for value in curve.low.tolist()]
     axis = {"title": {"text": _label(y)}, "automargin": True, **_scale(values)}
     return Figure(title, traces, {"title": {"text": _label(x)}}, axis, 360 + 12 * len(curves))
 
 
-def _line(name: str, curve: Curve, index: int) -> list[dict[str, Any]]:
+def _line(name: str, curve: Curve, index: int, *, banded: bool) -> list[dict[str, Any]]:
     colour = COLOURS[index % len(COLOURS)]
     x = _digits(curve.x.tolist())
     line = {
@@ -108,7 +110,7 @@ def _line(name: str, curve: Curve, index: int) -> list[dict[str, Any]]:
         "y": _digits(curve.median.tolist()),
         "line": {"color": colour, "dash": DASHES[index % len(DASHES)]},
     }
-    if (curve.low == curve.high).all():
+    if not banded or (curve.low == curve.high).all():
         return [line]
     band = {
         "type": "scatter",

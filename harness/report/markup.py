@@ -41,6 +41,11 @@ def _row(cells: Sequence[object]) -> Markup:
     return element("tr", element("th", first, scope="row"), *(element("td", cell) for cell in others))
 
 
+def code(listing: str) -> Markup:
+    """Lines as they are; in the tab order, since they scroll by themselves where they are too wide."""
+    return element("pre", element("code", listing), tabindex="0")
+
+
 def details(summary: object, *content: object) -> Markup:
     """Content that opens on demand."""
     return element("details", element("summary", summary), *content)

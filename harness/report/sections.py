@@ -11,8 +11,8 @@ from harness.pairing import expand, pairings
 from harness.records import CellSpec, ClaimResult, ComponentSpec
 from harness.registry import Registry
 from harness.report import curves
-from harness.report.figures import Figure, dots, lines, timeline
-from harness.report.markup import Markup, details, element, join, section, table
+from harness.report.figures import MOST_BANDS, Figure, dots, lines, timeline
+from harness.report.markup import Markup, code, details, element, join, section, table
 from harness.report.summary import Group, Summary
 from harness.report.terminal import number
 from harness.statistics import estimate
@@ -44,7 +44,7 @@ def _claim(claim: ClaimResult, cells: Sequence[CellSpec], registry: Registry) ->
     says = element("div", claim.says, " ", element("span", f"({claim.source})", class_="soft"))
     reason = element("div", claim.reason, class_="soft") if claim.reason else ""
     listed = element("ul", *(element("li", cell.id) for cell in cells))
-    again = element("pre", element("code", command(cells, registry))) if cells else ""
+    again = code(command(cells, registry)) if cells else ""
     verdict = element(
         "span", MARKS[claim.verdict], " ", claim.verdict, class_=f"verdict {claim.verdict.replace(' ', '-')}"
     )
@@ -116,7 +116,10 @@ def _shown(group: Group, metric: str) -> bool:
 def convergence(traced: Mapping[curves.Key, curves.Group]) -> Markup:
     """Every value that the traces hold more than once, over time and over steps."""
     figures = list(_convergence(traced))
-    said = "Medians over seeds; a band reaches from the lowest seed to the highest. Time is time of work."
+    said = (
+        f"Medians over seeds; up to {MOST_BANDS} curves have a band from the lowest seed to the highest. "
+        "Time is time of work."
+    )
     return section(
         "convergence", "Convergence", element("p", said if figures else "No value was traced."), _plots(figures)
     )
@@ -171,10 +174,7 @@ def parameters(summary: Summary) -> Markup:
     rows = [
         [c.label, kind, c.name, json.dumps(c.parameters) if c.parameters else "-"] for (kind, _), c in found.items()
     ]
-    suites = [
-        details(f"Suite {suite.name}", element("pre", element("code", suite.text), tabindex="0"))
-        for suite in summary.run.record.suites
-    ]
+    suites = [details(f"Suite {suite.name}", code(suite.text)) for suite in summary.run.record.suites]
     return section(
         "parameters", "Parameters", table("Components", ("label", "kind", "name", "parameters"), rows), *suites
     )
@@ -192,7 +192,7 @@ def problems(summary: Summary) -> Markup:
     found += [
         details(
             f"{result.outcome}: {result.cell.id}: {result.reason}",
-            element("pre", result.output or "It printed nothing.", tabindex="0"),
+            code(result.output or "It printed nothing."),
         )
         for result in summary.results.values()
         if result.outcome != "done"
