@@ -9,14 +9,22 @@ STAMP := $(VENV)/.installed
 # Some environments forbid writing byte code, which makes every start slow.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: run test lint bench clean
+.PHONY: run test tools lint bench clean
 
 run: $(STAMP)
 	$(BIN)/harness run suites/smoke.toml
 
-test: $(STAMP)
+test: $(STAMP) tools
 	$(BIN)/pytest tests
 	@set -e; for plugin in $(dir $(PLUGINS)); do echo "== $$plugin"; (cd $$plugin && $(CURDIR)/$(BIN)/pytest tests); done
+
+# What some tests drive: a browser for the page, ip and tc for limited links. Where they cannot be had, those tests skip.
+tools:
+	@set --; command -v chromium >/dev/null || set -- "$$@" chromium; command -v tc >/dev/null || set -- "$$@" iproute2; \
+	if [ $$# -gt 0 ] && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		echo "installing $$*"; export DEBIAN_FRONTEND=noninteractive; \
+		{ apt-get update && apt-get install -y --no-install-recommends "$$@"; } >/dev/null 2>&1 || echo "apt: no $$*"; \
+	fi
 
 lint: $(STAMP)
 	$(BIN)/ruff format --check .
