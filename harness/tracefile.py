@@ -198,6 +198,16 @@ class Trace:
         """Seconds of work up to a moment, evaluation left out."""
         return length((start, min(end, until)) for start, end in self.active if start < until)
 
+    def at_work(self, events: Events) -> Events:
+        """The events that did not start while their own worker prepared or evaluated."""
+        paused = np.zeros(len(events), bool)
+        for worker in self.workers:
+            spans = [*self.spans("evaluate", worker=worker).intervals, *self.spans("prepare", worker=worker).intervals]
+            # In the sorted edges of disjoint intervals, what falls inside one comes after an odd number of them.
+            edges = np.array(union(spans)).ravel()
+            paused |= (events.worker == worker) & (np.searchsorted(edges, events.start, side="right") % 2 == 1)
+        return events.where(~paused)
+
     @property
     def wall_seconds(self) -> float | None:
         """Seconds of work, preparation and evaluation left out; ``None`` if nothing ran to its end."""

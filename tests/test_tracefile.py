@@ -220,3 +220,23 @@ def test_a_large_trace_takes_under_a_hundred_bytes_an_event(tmp_path: Path) -> N
     assert len(arrays) == len(vars(trace.events))
     assert all(array.dtype != object for array in arrays)
     assert sum(array.nbytes for array in arrays) < 100 * len(trace.events)
+
+
+def test_what_a_worker_does_in_its_own_evaluation_is_no_work(tmp_path: Path) -> None:
+    trace = traced(
+        tmp_path,
+        span("evaluate", 2, 4),
+        span("prepare", 0, 1),
+        span("evaluate", 3, 5, worker=1),
+        *((COUNTER, "bytes_sent", worker, at, at, 1.0) for worker in (0, 1) for at in np.arange(0.5, 6)),
+    )
+    counted = trace.at_work(trace.counts("bytes_sent"))
+    assert [(int(w), float(t)) for w, t in zip(counted.worker, counted.start, strict=True)] == [
+        (1, 0.5),
+        (0, 1.5),
+        (1, 1.5),
+        (1, 2.5),
+        (0, 4.5),
+        (0, 5.5),
+        (1, 5.5),
+    ]

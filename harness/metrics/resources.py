@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class BytesSent(Metric):
-    """Payload bytes that workers sent to each other; not measured where nothing counted them."""
+    """Payload bytes that workers sent to each other for their work: preparation and evaluation are left out."""
 
     name: ClassVar[str] = "bytes_sent"
     unit: ClassVar[str] = "bytes"
@@ -19,8 +19,9 @@ class BytesSent(Metric):
     exact: ClassVar[bool] = True
 
     def measure(self, trace: Trace) -> float | None:
-        """Add the counter ``bytes_sent``."""
-        return trace.total("bytes_sent")
+        """Add the counter ``bytes_sent``; not measured, never zero, where nothing counted."""
+        counted = trace.counts("bytes_sent")
+        return float(trace.at_work(counted).value.sum()) if len(counted) else None
 
 
 class PeakMemory(Metric):

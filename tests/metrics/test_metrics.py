@@ -36,11 +36,12 @@ def trained(tmp_path: Path) -> Trace:
     with trace.span("job") as job:
         before = cpu()
         for work, evaluation, accuracy in ((2, 3, 0.7), (4, 1, 0.9)):
+            trace.count("bytes_sent", 1000, peer=1)
             clock.now += work
             cpu.now += 2 * work
             trace.count("samples", 60 * work)
-            trace.count("bytes_sent", 1000, peer=1)
             with trace.span("evaluate"):
+                trace.count("bytes_sent", 50, peer=1)
                 clock.now += evaluation
                 cpu.now += evaluation
                 trace.value("accuracy", accuracy)
@@ -74,7 +75,7 @@ def test_quality_is_the_last_value(trained: Trace) -> None:
     assert FinalLoss().measure(trained) == pytest.approx(0.1)
 
 
-def test_bytes_add_up(trained: Trace) -> None:
+def test_bytes_of_the_work_add_up(trained: Trace) -> None:
     assert BytesSent().measure(trained) == 2000
 
 
