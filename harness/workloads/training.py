@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, ClassVar
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
 
 from harness.components import Job, Serial, Workload
+from harness.errors import HarnessError
 from harness.trace import TraceWriter
 from harness.worker import Worker
+
+Split = Literal["even", "label", "dirichlet", "field"]
 
 if TYPE_CHECKING:
     import numpy as np
     import torch
+    from numpy.typing import NDArray
 
 
 class TrainingWorkload(Workload, Serial):
@@ -29,6 +33,10 @@ class TrainingWorkload(Workload, Serial):
     momentum: NonNegativeFloat = Field(0.9, description="momentum of SGD")
     weight_decay: NonNegativeFloat = Field(0.0, description="L2 weight")
     evaluations: PositiveFloat = Field(2.0, description="evaluations an epoch")
+    partitions: PositiveInt = Field(5, description="places that the samples are divided over, where they stay")
+    split: Split = Field("even", description="how they are divided; a label's or a field's samples stay together")
+    degree: float = Field(1.0, ge=0, le=1, description="share of the samples that go where their label does")
+    alpha: PositiveFloat = Field(0.5, description="concentration of Dirichlet shares; the smaller, the more skew")
 
     @abstractmethod
     def model(self) -> torch.nn.Module:
@@ -41,6 +49,33 @@ class TrainingWorkload(Workload, Serial):
     @abstractmethod
     def test_set(self) -> tuple[torch.Tensor, torch.Tensor]:
         """Held-out inputs and targets, as in ``train_set``."""
+
+    def field(self) -> NDArray[Any]:
+        """What a split by field goes by: a value for each training sample."""
+        raise HarnessError(f"{self.name} has no field to split by; use label or dirichlet")
+
+    def partition(self, seed: int) -> list[NDArray[np.int64]]:
+        """The training samples of each place, as indices; the same for a seed, whoever asks.
+
+        Only parallelizers that leave data where they are ask for it. Raises ``HarnessError`` where a
+        place could not fill its share of a minibatch.
+        """
+        import numpy as np
+
+        from harness.workloads import partition
+
+        labels, places = self.train_set()[1].numpy(), self.partitions
+        rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(0x5EED,)))
+        if self.split == "label":
+            parts = partition.by_label(labels, places, rng, degree=self.degree)
+        elif self.split == "dirichlet":
+            parts = partition.by_dirichlet(labels, places, rng, alpha=self.alpha)
+        elif self.split == "field":
+            parts = partition.by_field(self.field(), places)
+        else:
+            parts = partition.even(len(labels), places, rng)
+        partition.check(parts, self.batch_size // places)
+        return parts
 
     def prepare(self) -> None:
         """Load both sets."""
@@ -67,7 +102,7 @@ class TrainingWorkload(Workload, Serial):
 
         return torch.optim.SGD(model.parameters(), lr=self.rate, momentum=self.momentum, weight_decay=self.weight_decay)
 
-    def batches(self, rng: np.random.Generator) -> Iterator[np.ndarray[Any, Any]]:
+    def batches(self, rng: np.random.Generator) -> Iterator[NDArray[np.int64]]:
         """One epoch's minibatches, as indices into the training set; a last partial one is dropped."""
         order = rng.permutation(len(self.train_set()[1]))
         for start in range(0, len(order) - self.batch_size + 1, self.batch_size):
@@ -75,15 +110,21 @@ class TrainingWorkload(Workload, Serial):
 
     def evaluate(self, model: torch.nn.Module, trace: TraceWriter, step: int, device: str = "cpu") -> None:
         """Record ``loss`` and ``accuracy`` on the test set, everyone else being paused."""
+        with trace.span("evaluate", step=step):
+            model.eval()
+            loss, accuracy = self.scores(model, device)
+            model.train()
+            trace.value("loss", loss, step=step)
+            trace.value("accuracy", accuracy, step=step)
+
+    def scores(self, model: Callable[[torch.Tensor], torch.Tensor], device: str = "cpu") -> tuple[float, float]:
+        """Loss and accuracy on the test set of a model, or of anything that maps inputs to outputs."""
         import torch
 
         inputs, targets = self.test_set()
-        with trace.span("evaluate", step=step), torch.no_grad():
-            model.eval()
+        with torch.no_grad():
             outputs = torch.cat([model(part.to(device)).cpu() for part in torch.split(inputs, 1024)])
-            model.train()
-            trace.value("loss", float(self.loss(outputs, targets)), step=step)
-            trace.value("accuracy", float((outputs.argmax(1) == targets).float().mean()), step=step)
+            return float(self.loss(outputs, targets)), float((outputs.argmax(1) == targets).float().mean())
 
     def serial(self, job: Job[Any]) -> None:
         """Train with one worker on the job's device."""
