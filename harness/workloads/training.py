@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from abc import abstractmethod
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
@@ -13,6 +14,7 @@ from harness.errors import HarnessError
 from harness.trace import TraceWriter
 from harness.worker import Worker
 
+DEFAULT_GENERATOR = threading.Lock()
 Split = Literal["even", "label", "dirichlet", "field"]
 
 if TYPE_CHECKING:
@@ -92,7 +94,8 @@ class TrainingWorkload(Workload, Serial):
         """The model with the initial weights that this seed gives, the same on every worker."""
         import torch
 
-        with torch.random.fork_rng(devices=[]):
+        # The generator is the process's own, and workers may be its threads.
+        with DEFAULT_GENERATOR, torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             return self.model().to(device)
 
