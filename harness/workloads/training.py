@@ -35,7 +35,7 @@ class TrainingWorkload(Workload, Serial):
     momentum: NonNegativeFloat = Field(0.9, description="momentum of SGD")
     weight_decay: NonNegativeFloat = Field(0.0, description="L2 weight")
     evaluations: PositiveFloat = Field(2.0, description="evaluations an epoch")
-    partitions: PositiveInt = Field(5, description="places that the samples are divided over, where they stay")
+    partitions: PositiveInt = Field(4, description="places that the samples are divided over, where they stay")
     split: Split = Field("even", description="how they are divided; a label's or a field's samples stay together")
     degree: float = Field(1.0, ge=0, le=1, description="share of the samples that go where their label does")
     alpha: PositiveFloat = Field(0.5, description="concentration of Dirichlet shares; the smaller, the more skew")

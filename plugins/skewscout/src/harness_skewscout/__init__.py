@@ -1,0 +1,40 @@
+"""SkewScout: decentralized learning over skewed labels (Hsieh et al., ICML 2020)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harness import Metric, Parallelizer, hookimpl
+from harness_skewscout.metrics import AccuracyOfMean, NormalizationDivergence, UpdateBytes
+from harness_skewscout.parallelizers import Bsp, Dgc, FedAvg, Gaia, SkewScout
+
+if TYPE_CHECKING:
+    from harness.store import Run
+
+
+@hookimpl
+def harness_parallelizers() -> Iterable[type[Parallelizer[Any]]]:
+    """Ways to learn where the data are."""
+    return [Bsp, Dgc, FedAvg, Gaia, SkewScout]
+
+
+@hookimpl
+def harness_metrics() -> Iterable[type[Metric]]:
+    """What it costs and gives."""
+    return [AccuracyOfMean, NormalizationDivergence, UpdateBytes]
+
+
+@hookimpl
+def harness_report_sections(run: Run) -> Iterable[tuple[str, str]]:
+    """How the labels are divided."""
+    from harness_skewscout.report import sections
+
+    return sections(run)
+
+
+@hookimpl
+def harness_suites() -> Iterable[Path]:
+    """The suites that come with the plugin."""
+    return sorted((Path(__file__).parent / "suites").glob("*.toml"))
