@@ -1,4 +1,4 @@
-# The only things to remember: make run, make test, make lint, make bench.
+# The only things to remember: make run, make test, make lint, make docs, make bench.
 
 PYTHON ?= python3
 VENV := .venv
@@ -9,7 +9,7 @@ STAMP := $(VENV)/.installed
 # Some environments forbid writing byte code, which makes every start slow.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: run test tools lint bench clean
+.PHONY: run test tools lint docs bench clean
 
 run: $(STAMP)
 	$(BIN)/harness run suites/smoke.toml
@@ -32,6 +32,9 @@ lint: $(STAMP)
 	$(BIN)/mypy harness $(filter-out %.egg-info,$(wildcard plugins/*/src/*))
 	PYTHONPATH=. $(BIN)/lint-imports
 
+docs: $(STAMP)
+	$(BIN)/mkdocs build --strict --site-dir build/site
+
 bench: $(STAMP)
 	$(BIN)/harness run suites/strsaga.toml
 
@@ -42,6 +45,6 @@ clean:
 $(STAMP): pyproject.toml constraints.txt $(PLUGINS)
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip setuptools -c constraints.txt
-	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[torch,report,dev]' \
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[torch,report,dev,docs]' \
 		$(foreach plugin,$(filter-out plugins/peers/,$(dir $(PLUGINS))),-e $(plugin)) -e 'plugins/peers[scikit-learn]'
 	touch $@
