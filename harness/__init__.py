@@ -10,7 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from harness import datasets, devices
+    from harness import datasets, devices, units
     from harness.components import (
         Availability,
         Budget,
@@ -75,11 +75,12 @@ __all__ = [
     "datasets",
     "devices",
     "hookimpl",
+    "units",
 ]
 
 
 def __getattr__(name: str) -> Any:
-    if name in ("datasets", "devices"):
+    if name in ("datasets", "devices", "units"):
         return import_module(f"harness.{name}")
     if name in _HOME:
         return getattr(import_module(_HOME[name]), name)

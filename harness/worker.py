@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
 
@@ -93,7 +93,12 @@ class Communicator(ABC):
 
 @dataclass
 class Worker:
-    """One rank of a launch: its place, its clock and trace, and its links to the others."""
+    """One rank of a launch: its place, its clock and trace, and its links to the others.
+
+    Inside ``with worker.torch_group():`` torch.distributed's default process group is the workers of the
+    launch; it is ``None`` where they share a process. Every rank enters it, and what the group sends goes
+    over the device's links.
+    """
 
     rank: int
     size: int
@@ -101,6 +106,7 @@ class Worker:
     comm: Communicator
     torch_device: str = "cpu"
     synchronise: Callable[[], None] = field(default=lambda: None, repr=False)
+    torch_group: Callable[[], AbstractContextManager[None]] | None = field(default=None, repr=False)
 
     @property
     def trace(self) -> TraceWriter:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any, ClassVar, Literal
 
 from pydantic import Field
@@ -62,7 +62,7 @@ class Cuda(Device):
         wire = socket_wire(place, torch_device=device)
         backend = self._backend(place.size, gpus)
         with process_group(place, backend), TorchCommunicator(wire, job.trace, backend) as comm:
-            yield Worker(place.rank, place.size, job, comm, device, torch.cuda.synchronize)
+            yield Worker(place.rank, place.size, job, comm, device, torch.cuda.synchronize, torch_group=nullcontext)
 
     def _backend(self, workers: int, gpus: int) -> Backend:
         if self.backend == "auto":

@@ -37,7 +37,9 @@ def byte_count(array: Any) -> int:
     """Payload bytes of an array, tensor or scalar."""
     if is_tensor(array):
         return array.numel() * array.element_size()
-    return int(_as_array(array).nbytes)
+    import numpy as np
+
+    return int(_sendable(np.asarray(array)).nbytes)
 
 
 def pack(array: Any) -> tuple[bytes, memoryview]:
@@ -74,10 +76,13 @@ def is_accelerated(description: bytes) -> bool:
 def _as_array(array: Any) -> np.ndarray[Any, Any]:
     import numpy as np
 
-    plain = np.asarray(array, order="C")
-    if plain.dtype.hasobject:
-        raise HarnessError(f"cannot send an array of {plain.dtype}: use a dtype of fixed size")
-    return plain
+    return _sendable(np.asarray(array, order="C"))
+
+
+def _sendable(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    if array.dtype.hasobject:
+        raise HarnessError(f"cannot send an array of {array.dtype}: use a dtype of fixed size")
+    return array
 
 
 def _pack_tensor(tensor: torch.Tensor) -> tuple[bytes, memoryview]:

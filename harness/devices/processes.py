@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any, ClassVar
 
 from pydantic import Field, PositiveInt
@@ -15,6 +16,7 @@ from harness.devices.mesh import connect, listen
 from harness.devices.messages import MessageCommunicator
 from harness.devices.running import Place
 from harness.devices.sockets import SocketWire
+from harness.devices.torch_group import gloo_beside
 from harness.worker import Worker
 
 
@@ -33,8 +35,9 @@ class Processes(Device):
 @contextmanager
 def join_by_sockets(place: Place, job: Job[Any], *, host: str = "127.0.0.1") -> Iterator[Worker]:
     """Link this rank to all others through the interface that has the address ``host``."""
-    with MessageCommunicator(socket_wire(place, host=host), job.trace) as comm:
-        yield Worker(place.rank, place.size, job, comm)
+    wire = socket_wire(place, host=host)
+    with MessageCommunicator(wire, job.trace) as comm:
+        yield Worker(place.rank, place.size, job, comm, torch_group=partial(gloo_beside, wire, place, host=host))
 
 
 def socket_wire(place: Place, *, host: str = "127.0.0.1", torch_device: str = "cpu") -> SocketWire:

@@ -7,7 +7,6 @@ not expect; the wire does. What they are for is the one operation that has to be
 from __future__ import annotations
 
 import os
-import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -18,6 +17,7 @@ from harness.devices.messages import MessageCommunicator
 from harness.devices.payload import byte_count, is_tensor, own_copy
 from harness.devices.running import Place
 from harness.devices.wire import Wire, farewell
+from harness.errors import HarnessError
 from harness.trace import TraceWriter
 from harness.worker import A, Operation, PeerLost
 
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 Backend = Literal["nccl", "gloo"]
 DTYPES = ("float16", "bfloat16", "float32", "float64", "int32", "int64")
+INTERFACES = ("GLOO_SOCKET_IFNAME", "NCCL_SOCKET_IFNAME")
 NOTICE_SECONDS = 1.0
 
 
@@ -64,18 +65,9 @@ class TorchCommunicator(MessageCommunicator):
         try:
             dist.all_reduce(tensor, codes[operation], self._group)
         except RuntimeError as error:
-            raise self._explained(error) from error
+            raise explained(error, self._wire) from error
         if operation == "mean":
             tensor /= self.size
-
-    def _explained(self, error: RuntimeError) -> Exception:
-        """Name the lost peer: torch does not, the wire does a moment later."""
-        deadline = time.monotonic() + NOTICE_SECONDS
-        while time.monotonic() < deadline:
-            for rank, reason in self._wire.lost().items():
-                return PeerLost(farewell(rank, reason))
-            time.sleep(0.01)
-        return error
 
     def _become(self, ranks: Sequence[int], channel: int) -> None:
         import torch.distributed as dist
@@ -85,18 +77,50 @@ class TorchCommunicator(MessageCommunicator):
         self._group: Any = dist.group.WORLD if whole else dist.new_group(sorted(ranks), use_local_synchronization=True)
 
 
+def explained(error: RuntimeError, wire: Wire) -> Exception:
+    """Name the lost peer: torch does not, the wire does a moment later."""
+    deadline = time.monotonic() + NOTICE_SECONDS
+    while time.monotonic() < deadline:
+        for rank, reason in wire.lost().items():
+            return PeerLost(farewell(rank, reason))
+        time.sleep(0.01)
+    return error
+
+
 @contextmanager
 def process_group(place: Place, backend: Backend, *, host: str = "127.0.0.1") -> Iterator[None]:
-    """Set up torch.distributed's default process group among the ranks of a launch on one machine."""
+    """Set up torch.distributed's default process group among the ranks of a launch.
+
+    ``host`` is this rank's own address; what the group sends goes through the interface that has it.
+    """
     import torch.distributed as dist
     from torch.distributed import TCPStore  # type: ignore[attr-defined]
 
-    os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo0" if sys.platform == "darwin" else "lo")
-    first = place.rank == 0
-    store = TCPStore(host, 0, is_master=True, wait_for_workers=False) if first else None
-    port = place.meet(store.port if store else None)[0]
-    store = store or TCPStore(host, port, is_master=False)
+    os.environ.update(dict.fromkeys(INTERFACES, interface_of(host)))
+    store = TCPStore(host, 0, is_master=True, wait_for_workers=False) if place.rank == 0 else None
+    first, port = place.meet((host, store.port if store else None))[0]
+    store = store or TCPStore(first, port, is_master=False)
     dist.init_process_group(backend, store=store, rank=place.rank, world_size=place.size)
     yield
     # Not after an error: a backend may then wait for what never comes, and the process ends anyway.
     dist.destroy_process_group()
+
+
+@contextmanager
+def gloo_beside(wire: Wire, place: Place, *, host: str) -> Iterator[None]:
+    """Set up a process group on gloo beside a wire, which tells of peers that are lost."""
+    try:
+        with process_group(place, "gloo", host=host):
+            yield
+    except RuntimeError as error:
+        raise explained(error, wire) from error
+
+
+def interface_of(host: str) -> str:
+    """The name of the interface that has an address."""
+    import psutil
+
+    for interface, addresses in psutil.net_if_addrs().items():
+        if any(address.address == host for address in addresses):
+            return str(interface)
+    raise HarnessError(f"no interface of this machine has the address {host}")

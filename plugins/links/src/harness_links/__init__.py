@@ -1,0 +1,25 @@
+"""Devices whose links are chosen, and those of other machines: proof that a device is a plugin like any other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from harness import Device, Metric, hookimpl
+from harness_links.cluster import Cluster
+from harness_links.metrics import LinkBytes
+from harness_links.simulated import Simulated
+from harness_links.topology import Level, LinkedDevice, Route, Topology
+
+__all__ = ["Cluster", "Level", "LinkedDevice", "Route", "Simulated", "Topology"]
+
+
+@hookimpl
+def harness_devices() -> Iterable[type[Device]]:
+    """A machine with a virtual clock, and namespaces with limited links."""
+    return (Simulated, Cluster)
+
+
+@hookimpl
+def harness_metrics() -> Iterable[type[Metric]]:
+    """What the links carried."""
+    return (LinkBytes,)
