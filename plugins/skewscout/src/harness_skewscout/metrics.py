@@ -27,7 +27,7 @@ class AccuracyOfMean(Metric):
     """Test accuracy of the mean of the partitions' models, at the end."""
 
     name: ClassVar[str] = "accuracy_of_mean"
-    unit: ClassVar[str] = "fraction"
+    unit: ClassVar[str] = "share"
     better: ClassVar[Literal["lower", "higher"]] = "higher"
     exact: ClassVar[bool] = True
 
