@@ -46,5 +46,5 @@ $(STAMP): pyproject.toml constraints.txt $(PLUGINS)
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip setuptools -c constraints.txt
 	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[torch,report,dev,docs]' \
-		$(foreach plugin,$(filter-out plugins/peers/,$(dir $(PLUGINS))),-e $(plugin)) -e 'plugins/peers[scikit-learn]'
+		$(foreach plugin,$(filter-out plugins/peers/,$(dir $(PLUGINS))),-e $(plugin)) -e 'plugins/peers[pipelining,scikit-learn]'
 	touch $@

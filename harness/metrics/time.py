@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field, field_validator
@@ -10,7 +11,7 @@ from harness.components import Censored, Metric
 from harness.formula import Condition
 
 if TYPE_CHECKING:
-    from harness.tracefile import Trace
+    from harness.tracefile import Events, Trace
 
 
 class WallTime(Metric):
@@ -39,13 +40,10 @@ class TotalTime(Metric):
         return trace.total_seconds
 
 
-class TimeToTarget(Metric):
-    """Seconds of work until a traced value first met the target; at least the whole run if it never did."""
+class ToTarget(Metric):
+    """What it took until a traced value first met the target; at least what the whole run took if it never did."""
 
-    name: ClassVar[str] = "time_to_target"
-    unit: ClassVar[str] = "seconds"
     better: ClassVar[Literal["lower", "higher"]] = "lower"
-    timed: ClassVar[bool] = True
 
     target: str | None = Field(None, description="such as 'accuracy >= 0.85'; by default the budget's target")
 
@@ -56,6 +54,14 @@ class TimeToTarget(Metric):
             Condition.parse_named(target)
         return target
 
+    @abstractmethod
+    def reached(self, trace: Trace, start: float, step: int) -> float | None:
+        """What it took until a value that was recorded at this time, after so many steps."""
+
+    @abstractmethod
+    def bound(self, trace: Trace, values: Events) -> float | None:
+        """What it took at least, where none of the values met the target."""
+
     def measure(self, trace: Trace) -> float | Censored | None:
         """Find the first value that meets the target."""
         target = self.target or trace.fact("budget").get("target")
@@ -63,11 +69,44 @@ class TimeToTarget(Metric):
             return None
         goal = Condition.parse_named(str(target))
         values = trace.values(goal.name)
-        for start, value in zip(values.start, values.value, strict=True):
+        for start, step, value in zip(values.start, values.step, values.value, strict=True):
             if goal.met(float(value)):
-                return trace.active_seconds(float(start))
-        wall = trace.wall_seconds
-        return None if wall is None or not len(values) else Censored(wall)
+                return self.reached(trace, float(start), int(step))
+        bound = self.bound(trace, values) if len(values) else None
+        return None if bound is None else Censored(bound)
+
+
+class TimeToTarget(ToTarget):
+    """Seconds of work until a traced value first met the target; at least the whole run if it never did."""
+
+    name: ClassVar[str] = "time_to_target"
+    unit: ClassVar[str] = "seconds"
+    timed: ClassVar[bool] = True
+
+    def reached(self, trace: Trace, start: float, step: int) -> float | None:
+        """The time, evaluation left out."""
+        return trace.active_seconds(start)
+
+    def bound(self, trace: Trace, values: Events) -> float | None:
+        """The whole run's time."""
+        return trace.wall_seconds
+
+
+class StepsToTarget(ToTarget):
+    """Steps until a traced value first met the target; at least those until the last value if it never did."""
+
+    name: ClassVar[str] = "steps_to_target"
+    unit: ClassVar[str] = "steps"
+    exact: ClassVar[bool] = True
+
+    def reached(self, trace: Trace, start: float, step: int) -> float | None:
+        """The step that the value was recorded with."""
+        return float(step) if step >= 0 else None
+
+    def bound(self, trace: Trace, values: Events) -> float | None:
+        """The last value's step."""
+        last = float(values.step.max())
+        return last if last >= 0 else None
 
 
 class Throughput(Metric):

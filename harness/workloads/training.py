@@ -46,7 +46,7 @@ class TrainingWorkload(Workload, Serial):
 
     @abstractmethod
     def train_set(self) -> tuple[torch.Tensor, torch.Tensor]:
-        """Inputs (n, ...) and targets (n,)."""
+        """Inputs (n, ...) and targets (n,), or (n, t) where the model's outputs are (n, classes, t)."""
 
     @abstractmethod
     def test_set(self) -> tuple[torch.Tensor, torch.Tensor]:
@@ -67,6 +67,8 @@ class TrainingWorkload(Workload, Serial):
         from harness.workloads import partition
 
         labels, places = self.train_set()[1].numpy(), self.partitions
+        if labels.ndim > 1 and self.split in ("label", "dirichlet"):
+            raise HarnessError(f"{self.name} has no one label for a sample to split by; use even or field")
         rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(0x5EED,)))
         if self.split == "label":
             parts = partition.by_label(labels, places, rng, degree=self.degree)
@@ -80,8 +82,10 @@ class TrainingWorkload(Workload, Serial):
         return parts
 
     def prepare(self) -> None:
-        """Load both sets."""
-        self.train_set()
+        """Load both sets; raises ``HarnessError`` where there is not one minibatch."""
+        samples = len(self.train_set()[1])
+        if samples < self.batch_size:
+            raise HarnessError(f"{self.name} has {samples} samples, not one minibatch of {self.batch_size}; use more")
         self.test_set()
 
     def loss(self, outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:

@@ -10,7 +10,7 @@ import pytest
 from harness.components import Censored
 from harness.metrics.quality import FinalAccuracy, FinalLoss
 from harness.metrics.resources import BytesSent, PeakMemory
-from harness.metrics.time import DeviceTime, Throughput, TimeToTarget, TotalTime, WallTime
+from harness.metrics.time import DeviceTime, StepsToTarget, Throughput, TimeToTarget, TotalTime, WallTime
 from harness.trace import TraceWriter
 from harness.tracefile import Trace, merge
 
@@ -65,6 +65,22 @@ def test_time_to_target_is_the_work_done_until_the_first_value_that_meets_it(tra
     assert TimeToTarget(target="perplexity < 5").measure(trained) is None
 
 
+def test_steps_to_target_are_those_of_the_first_value_that_meets_it(tmp_path: Path) -> None:
+    trace = TraceWriter(tmp_path)
+    for step, accuracy in ((10, 0.5), (20, 0.8), (30, 0.7), (40, 0.9)):
+        trace.value("accuracy", accuracy, step=step)
+    trace.close()
+    recorded = Trace.read(merge(tmp_path))
+    assert StepsToTarget(target="accuracy >= 0.75").measure(recorded) == 20
+    assert StepsToTarget(target="accuracy >= 0.95").measure(recorded) == Censored(40)
+    assert StepsToTarget().measure(recorded) is None, "no target"
+
+
+def test_steps_to_target_need_values_that_were_recorded_with_a_step(trained: Trace) -> None:
+    assert StepsToTarget().measure(trained) is None
+    assert StepsToTarget(target="accuracy >= 0.95").measure(trained) is None
+
+
 def test_a_target_that_does_not_parse_is_refused() -> None:
     with pytest.raises(ValueError, match="accuracy"):
         TimeToTarget(target="accuracy")
@@ -82,7 +98,8 @@ def test_bytes_of_the_work_add_up(trained: Trace) -> None:
 def test_what_a_trace_does_not_hold_is_not_measured_never_zero(tmp_path: Path) -> None:
     TraceWriter(tmp_path).close()
     empty = Trace.read(merge(tmp_path))
-    for metric in (WallTime, TotalTime, TimeToTarget, Throughput, DeviceTime, FinalLoss, FinalAccuracy, BytesSent):
+    times = (WallTime, TotalTime, TimeToTarget, StepsToTarget, Throughput, DeviceTime)
+    for metric in (*times, FinalLoss, FinalAccuracy, BytesSent):
         assert metric().measure(empty) is None
     assert PeakMemory().measure(empty) is None
 

@@ -46,8 +46,8 @@ class Controller:
     _visits: int = 0
 
     def due(self, steps: int) -> bool:
-        """Whether models travel after so many steps."""
-        return steps % self.period == 0
+        """Whether models travel after so many steps: one before a period is full, when averages are the longest ago."""
+        return (steps + 1) % self.period == 0
 
     def travel(self, models: Models, places: Sequence[Place], data: Data) -> float:
         """Let the models visit; the accuracy loss, the mean over all of them."""

@@ -1,0 +1,1 @@
+"""Suites, and what asv tracks of them over commits."""
