@@ -87,8 +87,15 @@ class DebianPackage:
     package: str
 
     def download(self, folder: Path) -> Path:
-        """Fetch the package and unpack its files."""
-        _run(["apt-get", "download", self.package], cwd=folder)
+        """Fetch the package and unpack its files; root may bring apt's lists up to date for it."""
+        fetch = ["apt-get", "download", self.package]
+        try:
+            _run(fetch, cwd=folder)
+        except HarnessError:
+            if os.geteuid() != 0 or shutil.which("apt-get") is None:
+                raise
+            _run(["apt-get", "update"])
+            _run(fetch, cwd=folder)
         unpacked = folder / "unpacked"
         _run(["dpkg-deb", "--extract", str(_only_file(folder)), str(unpacked)])
         return unpacked

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 pytest.importorskip("sklearn", reason="needs the extra scikit-learn")
+pytest.importorskip("harness_strsaga", reason="needs the extra scikit-learn")
 
 from scipy.optimize import minimize
 from scipy.sparse import csr_array

@@ -48,3 +48,6 @@ class SklearnSgd(Classifier, SteppedParallelizer):
         from harness_peers.learners import PartialSgd
 
         return PartialSgd(stream, rate=rate, rho=rho, seed=seed)
+
+
+PARALLELIZERS = (SklearnSaga, SklearnSgd)

@@ -1,0 +1,127 @@
+"""Small workloads whose models are cut, and runs of them."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from pathlib import Path
+from typing import Any, ClassVar
+
+import torch
+from torch import nn
+
+from harness import Budget, Device, Job, Parallelizer, Trace, TraceWriter, TrainingWorkload, devices
+from harness.tracefile import merge
+
+LAYERS, WIDTH, CLASSES = 6, 5, 3
+Data = tuple[torch.Tensor, torch.Tensor]
+
+
+class Chain(TrainingWorkload):
+    """Dense layers on random data."""
+
+    name: ClassVar[str] = "chain"
+    samples: int = 48
+    batch_size: int = 8
+    evaluations: float = 6.0
+    rate: float = 0.2
+    weight_decay: float = 0.01
+
+    def model(self) -> nn.Module:
+        dense = [nn.Sequential(nn.Linear(WIDTH, WIDTH), nn.Tanh()) for _ in range(LAYERS)]
+        return nn.Sequential(*(layer for pair in dense for layer in pair))
+
+    def train_set(self) -> Data:
+        return self._data
+
+    def test_set(self) -> Data:
+        return self._data
+
+    @cached_property
+    def _data(self) -> Data:
+        random = torch.Generator().manual_seed(3)
+        inputs = torch.randn(self.samples, WIDTH, generator=random)
+        return inputs, inputs.abs().argmax(1)
+
+
+class Images(Chain):
+    """Convolutions with batch normalization, on images that come as rows of pixels."""
+
+    name: ClassVar[str] = "images"
+
+    def model(self) -> nn.Module:
+        convolutions = [nn.Conv2d(1, 4, 3, padding=1, bias=False), nn.BatchNorm2d(4), nn.ReLU()]
+        return nn.Sequential(nn.Unflatten(1, (1, 4, 4)), *convolutions, nn.Flatten(), nn.Linear(64, CLASSES))
+
+    @cached_property
+    def _data(self) -> Data:
+        random = torch.Generator().manual_seed(3)
+        inputs = torch.randn(self.samples, 16, generator=random)
+        return inputs, inputs[:, :CLASSES].argmax(1)
+
+
+class Text(Chain):
+    """A recurrent model: whole numbers in, and a target for each place of a sequence."""
+
+    name: ClassVar[str] = "text"
+
+    def model(self) -> nn.Module:
+        return nn.Sequential(nn.Embedding(CLASSES, WIDTH), Transposed(), nn.Conv1d(WIDTH, CLASSES, 1))
+
+    @cached_property
+    def _data(self) -> Data:
+        random = torch.Generator().manual_seed(3)
+        tokens = torch.randint(CLASSES, (self.samples, 7), generator=random)
+        return tokens[:, :-1], tokens[:, 1:]
+
+
+class Transposed(nn.Module):
+    """Places after channels: a view, in another order than memory's."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x.transpose(1, 2)
+
+
+class Shortcut(nn.Module):
+    """Two dense layers and a shortcut over the second."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first = nn.Linear(WIDTH, WIDTH)
+        self.second = nn.Linear(WIDTH, WIDTH)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = self.first(x)
+        return torch.add(self.second(x), x)
+
+
+class Skipping(Chain):
+    """A model that some cuts would break."""
+
+    name: ClassVar[str] = "skipping"
+
+    def model(self) -> nn.Module:
+        return Shortcut()
+
+
+def run(
+    method: Parallelizer[Any], workload: TrainingWorkload, folder: Path, budget: Budget, *, device: Device | None = None
+) -> Trace:
+    folder.mkdir(parents=True)
+    job = Job(workload, device or devices.Processes(), budget, 5, TraceWriter(folder), folder)
+    method.prepare(job)
+    method.run(job)
+    job.trace.close()
+    return Trace.read(merge(folder))
+
+
+def serial(workload: TrainingWorkload, folder: Path, budget: Budget) -> Trace:
+    folder.mkdir(parents=True)
+    job = Job(workload, devices.Cpu(), budget, 5, TraceWriter(folder), folder)
+    workload.serial(job)
+    job.trace.close()
+    return Trace.read(merge(folder))
+
+
+def losses(trace: Trace) -> dict[int, float]:
+    values = trace.values("loss")
+    return dict(zip(values.step.tolist(), values.value.tolist(), strict=True))
