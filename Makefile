@@ -30,13 +30,17 @@ lint: $(STAMP)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy harness $(filter-out %.egg-info,$(wildcard plugins/*/src/*))
+	MYPYPATH=docs/generate $(BIN)/mypy docs/generate/hook.py docs/generate/reference
 	PYTHONPATH=. $(BIN)/lint-imports
 
 docs: $(STAMP)
 	$(BIN)/mkdocs build --strict --site-dir build/site
 
+# Everything that takes long and needs a quiet machine: the papers' suites, then this commit against the one before.
 bench: $(STAMP)
-	$(BIN)/harness run suites/strsaga.toml
+	$(BIN)/harness run strsaga pipedream pipedream-plan
+	$(BIN)/asv machine --yes
+	$(BIN)/asv continuous --interleave-rounds --factor 1.1 HEAD~1 HEAD
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info plugins/*/build plugins/*/src/*.egg-info
