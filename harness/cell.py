@@ -30,14 +30,21 @@ from harness.trace import TraceWriter
 from harness.tracefile import Trace, merge
 
 
-def run_file(path: Path) -> CellResult:
-    """Run the cell that a file specifies; its folder gets the trace and ``result.json``."""
+def run_file(path: Path) -> CellResult | None:
+    """Run the cell that a file specifies; its folder gets the trace and ``result.json``.
+
+    ``None`` where this process served another, which runs the cell.
+    """
     try:
         spec = CellSpec.model_validate_json(path.read_bytes())
     except (OSError, ValidationError) as error:
         raise HarnessError(f"no cell specification: {str(error).splitlines()[0]}", where=str(path)) from None
-    result = run(spec, path.parent, load())
-    write_atomically(path.parent / "result.json", result.model_dump_json(indent=1))
+    registry = load()
+    with registry.build("device", spec.device.name, spec.device.parameters).hosted() as here:
+        if not here:
+            return None
+        result = run(spec, path.parent, registry)
+        write_atomically(path.parent / "result.json", result.model_dump_json(indent=1))
     return result
 
 

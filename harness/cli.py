@@ -142,7 +142,7 @@ def run(
     chosen = _suites(suites, registry, only=only, quick=quick, jobs=jobs)
     this = _open_run(chosen, output, resume=resume, registry=registry)
     if print_commands:
-        for line in commands(this):
+        for line in commands(this, registry):
             print(line)  # noqa: T201
         return
     for problem in this.problems:
@@ -321,7 +321,8 @@ def cell(path: Annotated[Path, typer.Argument(metavar="SPEC.json")]) -> None:
     from harness.devices import die_with_parent
 
     die_with_parent()
-    if run_file(path).outcome != "done":
+    result = run_file(path)
+    if result is not None and result.outcome != "done":
         sys.exit(1)
 
 

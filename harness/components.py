@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import importlib.util
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, TypeVar, get_args
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from harness.worker import Worker
 
 Result = TypeVar("Result")
+Start = Literal["fork", "spawn", "torchrun"]
 
 
 @dataclass(frozen=True)
@@ -115,6 +118,14 @@ class Budget(BaseModel):
             Condition.parse_named(target)
         return target
 
+    def last_step(self, per_epoch: float) -> float:
+        """The step that steps and epochs end with, which all workers know beforehand; infinite if neither is set."""
+        steps = math.inf if self.steps is None else self.steps
+        if self.epochs is None:
+            return steps
+        whole = math.ceil(self.epochs * per_epoch)  # which rounding may have made one too many
+        return min(steps, whole - 1 if (whole - 1) / per_epoch >= self.epochs else whole)
+
     @property
     def goal(self) -> Condition | None:
         """The target, parsed."""
@@ -187,14 +198,19 @@ class Parallelizer(Component, Generic[W], ABC):
 class Device(Component, ABC):
     """Where a cell runs, and whose clock and links count.
 
-    ``start`` says how a cell's process is made: from a warm fork server, or afresh (CUDA).
+    ``start`` says how a cell's process is made: from a warm fork server, afresh (CUDA), or, one for each
+    worker, by torch's launcher.
     """
 
-    start: ClassVar[Literal["fork", "spawn"]] = "fork"
+    start: ClassVar[Start] = "fork"
 
     @abstractmethod
     def launch(self, main: Callable[[Worker], Result], workers: int, job: Job[Any]) -> list[Result]:
         """Run ``main`` once per worker, each with its own ``Worker``; raise if any of them failed."""
+
+    def hosted(self) -> AbstractContextManager[bool]:
+        """Whether this process runs the cell; one that a launcher started beside it serves that one first, then not."""
+        return nullcontext(True)
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from contextlib import suppress
 from datetime import date
 from pathlib import Path
 
+from harness.components import Device
 from harness.environment import capture
 from harness.errors import HarnessError
 from harness.process import run_cell, warm_up
@@ -144,15 +145,21 @@ def _tail(folder: Path) -> str:
     return ""
 
 
-def commands(run: Run, *, host: str = "$HOST", nodes: int = 1) -> list[str]:
+def commands(run: Run, registry: Registry, *, host: str = "$HOST", nodes: int = 1) -> list[str]:
     """A torchrun line for each cell still to run, for machines that this one cannot start processes on."""
     lines = []
     for cell in run.record.cells:
         if run.result(cell) is None:
             path = run.clear(cell) / "spec.json"
             write_atomically(path, cell.model_dump_json(indent=1))
-            lines.append(
-                f"torchrun --nnodes={nodes} --nproc-per-node=gpu --rdzv-backend=c10d --rdzv-endpoint={host}:29400 "
-                f"-m harness cell {path}"
-            )
+            launch = f"torchrun --nnodes={nodes} --nproc-per-node={_ranks(cell, registry) // nodes}"
+            meeting = f"--rdzv-backend=c10d --rdzv-endpoint={host}:29400"
+            lines.append(f"{launch} {meeting} -m harness cell {path}")
     return lines
+
+
+def _ranks(cell: CellSpec, registry: Registry) -> int:
+    """How many processes a launcher starts for a cell: most devices start their workers themselves."""
+    device: Device = registry.build("device", cell.device.name, cell.device.parameters)
+    parallelizer = registry.build("parallelizer", cell.parallelizer.name, cell.parallelizer.parameters)
+    return getattr(parallelizer, "workers", 1) if device.start == "torchrun" else 1

@@ -19,6 +19,7 @@ from types import ModuleType
 from typing import Literal
 
 from harness.cell import child
+from harness.components import Start
 from harness.devices.compute import VARIABLES
 from harness.records import CellSpec
 from harness.units import BYTES
@@ -43,7 +44,7 @@ class Stopped(Exception):
     """The run was stopped while a cell was under way; it has no result."""
 
 
-def run_cell(spec: CellSpec, path: Path, *, start: Literal["fork", "spawn"], stop: threading.Event) -> End:
+def run_cell(spec: CellSpec, path: Path, *, start: Start, stop: threading.Event) -> End:
     """Run the cell that ``path`` specifies in a process of its own; nothing it started survives it."""
     process = _start(spec, path, start)
     try:
@@ -59,9 +60,9 @@ def warm_up(modules: Iterable[str]) -> None:
     multiprocessing.get_context("forkserver").set_forkserver_preload(["harness.warm"])
 
 
-def _start(spec: CellSpec, path: Path, start: Literal["fork", "spawn"]) -> BaseProcess | subprocess.Popen[bytes]:
+def _start(spec: CellSpec, path: Path, start: Start) -> BaseProcess | subprocess.Popen[bytes]:
     with _starting, _one_thread():
-        if spec.python or start == "spawn":
+        if spec.python or start != "fork":
             output = path.with_name("output.txt").open("ab")
             command = [spec.python or sys.executable, "-X", "faulthandler", "-m", "harness", "cell", str(path)]
             return subprocess.Popen(command, stdout=output, stderr=output, stdin=subprocess.DEVNULL, process_group=0)

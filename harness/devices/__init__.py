@@ -18,7 +18,7 @@ from harness.devices.processes import Processes, join_by_sockets, socket_wire
 from harness.devices.running import Failure, Join, Place, WorkerFailed, root_failure, run_main, run_worker, with_shard
 from harness.devices.sockets import SocketWire
 from harness.devices.threads import ThreadWire, thread_wires
-from harness.devices.torch_group import TorchCommunicator, gloo_beside, process_group
+from harness.devices.torch_group import TorchCommunicator, gloo_beside, naming_the_lost, process_group
 from harness.devices.wire import Lane, Mailbox, Pending, Wire, farewell
 
 __all__ = [
@@ -51,6 +51,7 @@ __all__ = [
     "listen",
     "measured_device_memory",
     "measured_memory",
+    "naming_the_lost",
     "numba_threads",
     "own_copy",
     "process_group",

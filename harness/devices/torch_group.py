@@ -109,9 +109,15 @@ def process_group(place: Place, backend: Backend, *, host: str = "127.0.0.1") ->
 @contextmanager
 def gloo_beside(wire: Wire, place: Place, *, host: str) -> Iterator[None]:
     """Set up a process group on gloo beside a wire, which tells of peers that are lost."""
+    with naming_the_lost(wire), process_group(place, "gloo", host=host):
+        yield
+
+
+@contextmanager
+def naming_the_lost(wire: Wire) -> Iterator[None]:
+    """Let ``PeerLost`` name a peer where others only say, by a ``RuntimeError``, that something broke."""
     try:
-        with process_group(place, "gloo", host=host):
-            yield
+        yield
     except RuntimeError as error:
         raise explained(error, wire) from error
 

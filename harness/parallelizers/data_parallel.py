@@ -8,7 +8,6 @@ each worker, sent before the step and read after it, so that nobody waits.
 
 from __future__ import annotations
 
-import math
 from statistics import median
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
@@ -16,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from harness.components import Budget
 from harness.parallelizers.averaging import Average, averaging
 from harness.parallelizers.ddp import Costs, Ddp
 from harness.worker import Worker
@@ -95,7 +93,7 @@ class Agreement:
         self.over = False
         self._worker = worker
         self._per_epoch = per_epoch
-        self._last = last_step(worker.job.budget, per_epoch)
+        self._last = worker.job.budget.last_step(per_epoch)
         self._timed = worker.job.budget.seconds is not None
 
     def announce(self, step: int) -> None:
@@ -124,15 +122,6 @@ class Agreement:
 
     def _spent(self, step: int) -> bool:
         return self._worker.job.spent(epochs=step / self._per_epoch, steps=step)
-
-
-def last_step(budget: Budget, per_epoch: int) -> float:
-    """The step that budgets of steps and epochs end with; infinite where there is neither."""
-    steps = math.inf if budget.steps is None else budget.steps
-    if budget.epochs is None:
-        return steps
-    whole = math.ceil(budget.epochs * per_epoch)
-    return min(steps, whole - 1 if (whole - 1) / per_epoch >= budget.epochs else whole)
 
 
 def measure(workers: int, worker: Worker) -> Costs:

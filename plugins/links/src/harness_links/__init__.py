@@ -9,14 +9,15 @@ from harness_links.cluster import Cluster
 from harness_links.metrics import LinkBytes
 from harness_links.simulated import Simulated
 from harness_links.topology import Level, LinkedDevice, Route, Topology
+from harness_links.torchrun import Torchrun
 
-__all__ = ["Cluster", "Level", "LinkedDevice", "Route", "Simulated", "Topology"]
+__all__ = ["Cluster", "Level", "LinkedDevice", "Route", "Simulated", "Topology", "Torchrun"]
 
 
 @hookimpl
 def harness_devices() -> Iterable[type[Device]]:
-    """A machine with a virtual clock, and namespaces with limited links."""
-    return (Simulated, Cluster)
+    """A machine with a virtual clock, namespaces with limited links, and the ranks of torch's launcher."""
+    return (Simulated, Cluster, Torchrun)
 
 
 @hookimpl

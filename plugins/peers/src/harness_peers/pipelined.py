@@ -18,7 +18,7 @@ from torch import nn
 from harness import HarnessError, TrainingWorkload, Worker
 from harness_peers.cutting import Layers, build
 from harness_peers.recorded import Journal, RecordedStage
-from harness_pipedream.progress import allowed_steps, epoch_of
+from harness_pipedream.progress import epoch_of
 from harness_pipedream.training import heaviest
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ class Pipelined:
         self.inputs, self.targets = self.workload.train_set()
         self.per_epoch, evaluations = epoch_of(worker.job)
         self.pace = max(1, round(self.per_epoch / evaluations))
-        self.allowed = allowed_steps(worker.job.budget, self.per_epoch)
+        self.allowed = worker.job.budget.last_step(self.per_epoch)
         self.over = False
         for index in self.own:
             worker.trace.fact("stage", {"stage": index, "replica": 0, "layers": layers[index]})

@@ -20,15 +20,6 @@ if TYPE_CHECKING:
 DECISIONS = 3
 
 
-def allowed_steps(budget: Budget, per_epoch: int) -> float:
-    """The minibatches that the budget allows; infinite where only time or a target ends it."""
-    steps = math.inf if budget.steps is None else budget.steps
-    if budget.epochs is None:
-        return steps
-    whole = math.ceil(budget.epochs * per_epoch)
-    return min(steps, whole - 1 if (whole - 1) / per_epoch >= budget.epochs else whole)
-
-
 def epoch_of(job: Job[Any]) -> tuple[int, float]:
     """Minibatches and evaluations an epoch; without data, all that the budget allows are one epoch."""
     workload = job.workload
@@ -126,7 +117,7 @@ class Progress:
         self._flush = schedule.segment
         self._every = every
         self._pace = max(1, round(per_epoch / evaluations))
-        self._allowed = allowed_steps(budget, per_epoch)
+        self._allowed = budget.last_step(per_epoch)
 
     @property
     def over(self) -> bool:

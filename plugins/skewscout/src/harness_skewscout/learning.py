@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 
-from harness import Budget, TrainingWorkload, Worker
+from harness import TrainingWorkload, Worker
 from harness_skewscout.evaluation import evaluate
 from harness_skewscout.exchange import Apart, Exchange, Together
 from harness_skewscout.models import Models
@@ -34,7 +33,7 @@ def learn(way: Decentralized, worker: Worker) -> None:
     controller = way.controller(rule, job.rng(3))
     per_epoch = len(data[1]) / workload.batch_size
     pace = max(1, round(per_epoch / workload.evaluations))
-    last = last_step(job.budget, per_epoch)
+    last = job.budget.last_step(per_epoch)
     step, over = 0, False
     while not over:
         with worker.work("step", step=step):
@@ -57,12 +56,6 @@ def learn(way: Decentralized, worker: Worker) -> None:
             over = step == last or exchange.agreed(job.spent(epochs=step / per_epoch, steps=step))
     if not due:
         evaluate(way, worker, models, exchange, places, step)
-
-
-def last_step(budget: Budget, per_epoch: float) -> float:
-    """The step that all workers know to be the last."""
-    steps = math.inf if budget.steps is None else budget.steps
-    return min(steps, math.inf if budget.epochs is None else math.ceil(budget.epochs * per_epoch))
 
 
 def label_counts(targets: torch.Tensor, parts: Sequence[Indices]) -> list[list[int]]:
