@@ -8,6 +8,7 @@ each worker, sent before the step and read after it, so that nobody waits.
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from statistics import median
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
@@ -34,9 +35,12 @@ def train(way: Ddp, costs: Costs, worker: Worker) -> None:
     per_epoch = len(workload.train_set()[1]) // workload.batch_size
     pace = max(1, round(per_epoch / workload.evaluations))
     agreement = Agreement(worker, per_epoch)
-    model = workload.initial_model(job.seed, worker.torch_device)
-    with averaging(worker, model, bucket=way.bucket, backend=way.backend) as average:
-        replica = Replica(worker, model, average, costs)
+    with ExitStack() as stack:
+        with worker.trace.span("prepare"):
+            model = workload.initial_model(job.seed, worker.torch_device)
+            average = stack.enter_context(averaging(worker, model, bucket=way.bucket, backend=way.backend))
+            replica = Replica(worker, model, average, costs)
+            worker.comm.barrier()
         step = 0
         while not agreement.over:
             for batch in workload.batches(job.rng(step)):

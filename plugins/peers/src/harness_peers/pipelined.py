@@ -7,6 +7,7 @@ seconds the lead tells them before each minibatch whether that is the last; they
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -33,8 +34,12 @@ def train(method: TorchPipeline, layers: Layers, worker: Worker) -> None:
     """Train this worker's stages until the budget is spent."""
     if worker.torch_group is None:
         raise HarnessError("torch has no process group here: use a device that runs workers as processes")
-    with worker.torch_group():
-        Pipelined(method, layers, computing(worker)).run()
+    with ExitStack() as stack:
+        with worker.trace.span("prepare"):
+            stack.enter_context(worker.torch_group())
+            pipelined = Pipelined(method, layers, computing(worker))
+            worker.comm.barrier()
+        pipelined.run()
 
 
 def computing(worker: Worker) -> Worker:

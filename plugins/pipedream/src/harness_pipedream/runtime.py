@@ -65,7 +65,9 @@ class Share(Protocol):
 
 def train(setup: Setup, worker: Worker) -> None:
     """Train this worker's stage until the budget is spent."""
-    Pipeline(setup, worker).run()
+    with worker.trace.span("prepare"):
+        pipeline = Pipeline(setup, worker)
+    pipeline.run()
 
 
 class Pipeline:

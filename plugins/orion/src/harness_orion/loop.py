@@ -1,0 +1,61 @@
+"""``@parallel_for``: an ordinary function becomes a loop over an iteration space."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cached_property, update_wrapper
+from types import FunctionType
+from typing import Any
+
+from harness import HarnessError
+from harness_orion.affine import Key
+from harness_orion.binding import bind, read_loop
+from harness_orion.dependences import Mode
+from harness_orion.plan import Plan
+from harness_orion.serial import run_serial
+from harness_orion.space import Space, as_space
+from harness_orion.strategies import make_plan
+
+
+class Loop:
+    """A loop body with its iteration space; called with its arrays it runs serially, in pure Python: the reference."""
+
+    def __init__(self, body: Callable[..., Any], space: Any, *, ordered: bool = False) -> None:
+        if not isinstance(body, FunctionType):
+            raise HarnessError(f"a loop body is a function, not {type(body).__name__}")
+        self.body = body
+        self.ordered = ordered
+        self._space = space
+        update_wrapper(self, body)
+
+    @cached_property
+    def space(self) -> Space:
+        """What the loop runs over."""
+        return as_space(self._space)
+
+    @property
+    def where(self) -> str:
+        """The file and line of the body."""
+        return f"{self.body.__code__.co_filename}:{self.body.__code__.co_firstlineno}"
+
+    def __call__(self, *arrays: Any) -> None:
+        """Run serially over these arrays, changing them in place."""
+        arguments = bind(self.body, arrays, self.where)
+        run_serial(self.body, self.space, list(arguments.values()), ordered=self.ordered)
+
+    def plan(self, *arrays: Any, mode: Mode = "exact", reuse: Key = ()) -> Plan:
+        """Analyse the loop over these arrays and decide how it may run in parallel.
+
+        ``mode``: "exact" integer sets, or the "paper" rules. ``reuse``: dimensions that the space is divided along now.
+        Raises HarnessError, pointing into the body, for what cannot be analysed.
+        """
+        body = read_loop(self.body, self.space, bind(self.body, arrays, self.where), self.where)
+        return make_plan(body, self.space, ordered=self.ordered, mode=mode, reuse=reuse)
+
+
+def parallel_for(space: Any, *, ordered: bool = False) -> Callable[[Callable[..., Any]], Loop]:
+    """Make ``body(key, val, *arrays)`` a loop over a shape, an array, a ``Grid``, or the ``Entries`` of a sparse array.
+
+    ``ordered``: the result must be that of running keys in lexicographic order; else, that of some serial order.
+    """
+    return lambda body: Loop(body, space, ordered=ordered)
