@@ -31,7 +31,7 @@ from harness.suite import load as load_suite
 SUITE_SECONDS = 1800
 Groups = Mapping[str, list[dict[str, Any]]]
 
-# asv tells the results of one setup_cache from another's by file and line, so each suite has source of its own.
+# asv tells the results of one setup_cache from another's by module and line, so a module's suites share one source.
 SOURCE = '''
 class {name}:
     """{title}"""
@@ -84,15 +84,14 @@ class Tracked:
 
 
 def track(namespace: dict[str, Any], *paths: str | Path) -> None:
-    """Define a benchmark class for each suite, by its path or a plugin's name, in an asv module's namespace."""
+    """Define a benchmark class for each suite, by its path or a plugin's name, in an asv module's namespace: once."""
     registry = load_registry()
     namespace.update(run_suite=run_suite, samples=samples)
-    for given in paths:
-        path = locate(str(given), registry).resolve()
-        source = source_of(load_suite(path, registry), path, registry)
-        file = f"<asv {path}>"
-        linecache.cache[file] = (len(source), None, source.splitlines(keepends=True), file)
-        exec(compile(source, file, "exec"), namespace)  # noqa: S102
+    located = [locate(str(given), registry).resolve() for given in paths]
+    source = "".join(source_of(load_suite(path, registry), path, registry) for path in located)
+    file = f"<asv {namespace['__name__']}>"
+    linecache.cache[file] = (len(source), None, source.splitlines(keepends=True), file)
+    exec(compile(source, file, "exec"), namespace)  # noqa: S102
 
 
 def source_of(suite: Suite, path: Path, registry: Registry) -> str:

@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -74,10 +75,8 @@ def test_each_suite_has_a_class_whose_parameters_are_its_groups(
 ) -> None:
     monkeypatch.setattr("harness.adapters.asv.load_registry", lambda: registry)
     namespace: dict[str, Any] = {"__name__": "tracked"}
-    other = suite.with_name("other.toml")
-    other.write_text(suite.read_text())
-    track(namespace, suite, other)
-    one, two = namespace["counting"], namespace["other"]
+    track(namespace, suite)
+    one = namespace["counting"]
     assert one.params == [["counting/serial/cpu", "counting/slow/cpu"]]
     assert {name for name in vars(one) if name.startswith("track_")} == {
         "track_final_loss",
@@ -85,8 +84,6 @@ def test_each_suite_has_a_class_whose_parameters_are_its_groups(
         "track_wall_time",
     }
     assert one.track_sum_of_losses.unit == "loss"
-    files = {which.setup_cache.__code__.co_filename for which in (one, two)}
-    assert len(files) == 2
     assert one.track_wall_time.version != one.track_final_loss.version
     assert [t.label for t in tracked(load(suite, registry).cells, registry)] == [
         "final_loss",
@@ -94,6 +91,18 @@ def test_each_suite_has_a_class_whose_parameters_are_its_groups(
         "wall_time",
     ]
     assert group_of("counting/counting/serial/cpu/0") == "counting/serial/cpu"
+
+
+def test_asv_keeps_the_results_of_two_suites_apart(suite: Path, registry: Registry, monkeypatch: Any) -> None:
+    key = pytest.importorskip("asv_runner.benchmarks._base").get_setup_cache_key
+    monkeypatch.setattr("harness.adapters.asv.load_registry", lambda: registry)
+    module = ModuleType("suites.tracked")
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    other = suite.with_name("other.toml")
+    other.write_text(suite.read_text())
+    track(vars(module), suite, other)
+    keys = {key(vars(module)[name].setup_cache) for name in ("counting", "other")}
+    assert len(keys) == 2, "one suite would be given the other's results"
 
 
 class Clone:
