@@ -71,7 +71,7 @@ class Tracked:
     @property
     def method(self) -> str:
         """The benchmark's name."""
-        label = "".join(letter if letter.isalnum() else "_" for letter in self.label)
+        label = _identifier(self.label)
         return {"": f"track_{label}", "shortfall": f"track_1_minus_{label}", "inverse": f"track_1_over_{label}"}[
             self.cost
         ]
@@ -96,9 +96,10 @@ def track(namespace: dict[str, Any], *paths: str | Path) -> None:
 
 def source_of(suite: Suite, path: Path, registry: Registry) -> str:
     """The source of a suite's benchmark class."""
-    name = "".join(letter if letter.isalnum() else "_" for letter in suite.name)
     groups = list(dict.fromkeys(group_of(cell.id) for cell in suite.cells))
-    text = SOURCE.format(name=name, title=_quoted(suite.title), timeout=SUITE_SECONDS, groups=groups, path=str(path))
+    text = SOURCE.format(
+        name=_identifier(suite.name), title=_quoted(suite.title), timeout=SUITE_SECONDS, groups=groups, path=str(path)
+    )
     for one in tracked(suite.cells, registry):
         digest = hashlib.sha256(f"{suite.text}\0{one.label}\0{one.method}".encode()).hexdigest()
         summary = _quoted(one.metric.summary())
@@ -149,6 +150,11 @@ def _cost(value: float, kind: str) -> float:
     if kind == "inverse":
         return 1 / value if value else math.inf
     return value
+
+
+def _identifier(text: str) -> str:
+    """A name that Python can have."""
+    return "".join(letter if letter.isalnum() else "_" for letter in text)
 
 
 def _quoted(text: str) -> str:

@@ -16,7 +16,7 @@ from harness.devices import Processes
 from harness.errors import HarnessError
 from harness.worker import PeerLost
 
-SECONDS = 20
+SECONDS = 120  # far more than it takes: only a failure waits so long
 
 
 def gone(pids):
@@ -28,7 +28,9 @@ def gone(pids):
 
 
 def note_pid(folder, worker):
-    (folder / f"pid-{worker.rank}").write_text(str(os.getpid()))
+    written = folder / f"writing-{worker.rank}"
+    written.write_text(str(os.getpid()))
+    written.rename(folder / f"pid-{worker.rank}")  # at once, so that no reader finds half of it
     worker.comm.barrier()
 
 

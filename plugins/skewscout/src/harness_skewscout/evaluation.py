@@ -20,28 +20,34 @@ RECOMPUTED_BATCHES = 20
 
 
 def evaluate(
-    way: Decentralized, worker: Worker, models: Models, exchange: Exchange, places: Sequence[Place], step: int
+    way: Decentralized,
+    worker: Worker,
+    models: Models,
+    exchange: Exchange,
+    places: Sequence[Place],
+    inputs: torch.Tensor,
+    step: int,
 ) -> None:
     """Record ``accuracy`` and ``loss``, means over the partitions' own models, and those of the averaged model.
 
     The reported accuracy is the mean of the own models' (Hsieh et al., ICML 2020, section 3); under label skew the
-    averaged model can be far better. ``normalization_divergence`` is recorded where layers normalize.
+    averaged model can be far better. ``inputs`` are the training set's, on the worker's device.
+    ``normalization_divergence`` is recorded where layers normalize.
     """
     workload, device = worker.job.workload, worker.torch_device
     with worker.trace.span("evaluate", step=step):
         if way.statistics == "recomputed":
-            inputs = workload.train_set()[0]
             for row, place in enumerate(places):
                 drawn = place.sample(RECOMPUTED_BATCHES * workload.batch_size // exchange.partitions)
                 batches = torch.split(torch.from_numpy(drawn), workload.batch_size // exchange.partitions)
-                models.refresh(row, [inputs[batch].to(device) for batch in batches if len(batch) > 1])
+                models.refresh(row, [inputs[batch] for batch in batches if len(batch) > 1])
         own = []
         for row in range(len(exchange.rows)):
             with models.loaded(models.weights[row], row) as model:
                 own.append(workload.scores(model, device))
         loss, accuracy = exchange.gather(torch.tensor(own, dtype=torch.float64)).mean(0).tolist()
         mean = exchange.sum(models.weights) / exchange.partitions
-        divergence = normalization_divergence(models, exchange, places, workload.train_set()[0].to(device))
+        divergence = normalization_divergence(models, exchange, places, inputs)
         if exchange.rows[0] == 0:
             with models.loaded(mean, 0) as model:
                 averaged = workload.scores(model, device)

@@ -50,12 +50,12 @@ def learn(way: Decentralized, worker: Worker) -> None:
             controller.adapt(loss, step, worker.trace)
         due = step % pace == 0 or step == last
         if due:
-            evaluate(way, worker, models, exchange, places, step)
+            evaluate(way, worker, models, exchange, places, data[0], step)
         # What one worker's clock or evaluation says, all have to be told; steps they count by themselves.
         if due or job.budget.seconds is not None:
             over = step == last or exchange.agreed(job.spent(epochs=step / per_epoch, steps=step))
     if not due:
-        evaluate(way, worker, models, exchange, places, step)
+        evaluate(way, worker, models, exchange, places, data[0], step)
 
 
 def label_counts(targets: torch.Tensor, parts: Sequence[Indices]) -> list[list[int]]:
