@@ -25,7 +25,7 @@ if TYPE_CHECKING:
         Workload,
     )
     from harness.data import Dataset, DebianPackage, Https, Member, PythonPackage, cached
-    from harness.errors import HarnessError, NotAvailable
+    from harness.errors import HarnessError, NotAvailable, UnknownName
     from harness.hookspecs import hookimpl
     from harness.trace import TraceWriter
     from harness.tracefile import Trace
@@ -37,7 +37,7 @@ _HOMES = {
         "Availability Budget Censored Component Device Estimator Job Metric Parallelizer Serial Workload"
     ),
     "harness.data": "Dataset DebianPackage Https Member PythonPackage cached",
-    "harness.errors": "HarnessError NotAvailable",
+    "harness.errors": "HarnessError NotAvailable UnknownName",
     "harness.hookspecs": "hookimpl",
     "harness.trace": "TraceWriter",
     "harness.tracefile": "Trace",
@@ -69,6 +69,7 @@ __all__ = [
     "Trace",
     "TraceWriter",
     "TrainingWorkload",
+    "UnknownName",
     "Worker",
     "Workload",
     "cached",

@@ -1,0 +1,116 @@
+"""Networks that are published with their weights, as ingest and queries use them."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import normalize
+
+from harness import HarnessError
+from harness_focus.declared import EFFICIENTNETS, IMAGENET_NAMES, YOLO
+from harness_focus.efficientnet import EfficientNetLite
+from harness_focus.index import OTHER
+from harness_focus.yolo import YoloTiny
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from harness_focus.video import Image
+
+SURE = 0.1  # under this, what YOLO sees is nothing that it knows
+
+
+class Lite:
+    """EfficientNet-Lite on crops of ``side`` pixels: features, probabilities, or labels of ImageNet."""
+
+    def __init__(self, variant: str = "lite0", *, side: int = 224, device: str = "cpu") -> None:
+        self.side, self.device = side, torch.device(device)
+        self.identity = f"efficientnet-{variant}, {side} pixels"
+        self.classes = imagenet_names()
+        self.network = published(variant).to(self.device)
+
+    @torch.inference_mode()
+    def __call__(self, crops: Sequence[Image]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Features of unit length, (crops, 1280), and probabilities, (crops, 1000)."""
+        features = self.network.embed(2 * batch(crops, self.side, self.device) - 1)
+        probabilities = self.network.classifier(features).softmax(1)
+        return normalize(features).cpu().numpy(), probabilities.cpu().numpy()
+
+
+class Labels:
+    """The same network where it is the expensive one: the likeliest class of each crop."""
+
+    def __init__(self, variant: str = "lite2", *, side: int = 224, device: str = "cpu") -> None:
+        self._network = Lite(variant, side=side, device=device)
+        self.identity, self.classes = self._network.identity, self._network.classes
+
+    def __call__(self, crops: Sequence[Image]) -> list[str]:
+        """A label for each crop."""
+        return [self.classes[n] for n in self._network(crops)[1].argmax(1)]
+
+
+class Yolo:
+    """YOLOv3-tiny on crops: the surest of COCO's 80 kinds, or OTHER."""
+
+    def __init__(self, *, side: int = 224, device: str = "cpu") -> None:
+        if side % 32:
+            raise HarnessError(f"YOLO's pictures have sides that are multiples of 32, not {side}")
+        self.side, self.device = side, torch.device(device)
+        self.identity = f"yolov3-tiny, {side} pixels"
+        self.classes = tuple(YOLO.path("coco.names").read_text(encoding="utf-8").split("\n")[:80])
+        self.network = YoloTiny(len(self.classes))
+        self.network.load_darknet(YOLO.path("yolov3-tiny.weights"))
+        self.network.eval().to(self.device)
+
+    @torch.inference_mode()
+    def __call__(self, crops: Sequence[Image]) -> list[str]:
+        """A label for each crop."""
+        sureness, best = self.network(batch(crops, self.side, self.device)).max(1)
+        return [
+            self.classes[n] if sure > SURE else OTHER for n, sure in zip(best.tolist(), sureness.tolist(), strict=True)
+        ]
+
+
+def batch(crops: Sequence[Image], side: int, device: torch.device) -> Tensor:
+    """Crops as one tensor, (crops, 3, side, side), from 0 to 1; shapes are stretched."""
+    stacked = np.stack([cv2.resize(crop, (side, side), interpolation=cv2.INTER_AREA) for crop in crops])
+    tensor = torch.from_numpy(stacked).to(device).permute(0, 3, 1, 2).float() / 255
+    return tensor.contiguous(memory_format=torch.channels_last)
+
+
+def published(variant: str, *, classes: int = 1000, blocks: int | None = None) -> EfficientNetLite:
+    """EfficientNet-Lite with its published weights, as far as it has them; ready to classify."""
+    dataset = EFFICIENTNETS[variant]
+    network = EfficientNetLite(variant, classes=classes, blocks=blocks)
+    network.load_published(torch.load(dataset.path(dataset.members[0].file_name), weights_only=True))
+    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stub lacks it
+    return network.eval()
+
+
+def weights_identity(network: nn.Module) -> str:
+    """A short name of a network by the content of its weights."""
+    digest = hashlib.sha256()
+    for tensor in network.state_dict().values():
+        digest.update(tensor.detach().cpu().numpy().tobytes())
+    return digest.hexdigest()[:16]
+
+
+@lru_cache(maxsize=1)
+def imagenet_names() -> tuple[str, ...]:
+    """The names of ImageNet's 1,000 classes: the first of WordNet's for each."""
+    folder = IMAGENET_NAMES.fetch()
+    lines = (line.split("\t") for line in _lines(folder / "imagenet_synset_to_lemma.txt"))
+    names = {synset: lemmas.split(",")[0] for synset, lemmas in lines}
+    return tuple(names[synset] for synset in _lines(folder / "imagenet_synsets.txt"))
+
+
+def _lines(path: Path) -> list[str]:
+    return path.read_text(encoding="utf-8").split("\n")[:-1]

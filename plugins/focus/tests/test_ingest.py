@@ -1,0 +1,175 @@
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scenes import COLOURS, Cheap, Expensive, colour_of, scene
+
+from harness import HarnessError
+from harness_focus.index import Index
+from harness_focus.ingest import Settings, begin, sightings
+from harness_focus.query import Query, hits
+
+EXACT = Settings(k=4, threshold=0.0, differencing=0.0, segment_seconds=2.0, area=100)
+
+
+def ingested(path, settings=EXACT, cheap=None):
+    ingest = begin(path, "scene 0", cheap or Cheap(), settings)
+    segments = list(ingest.run(frame for frame, _ in scene(0)))
+    return Index(path), segments
+
+
+def frames_of(index, label, **options):
+    expensive = Expensive()
+    query = Query(label, **{"k": 4, **options})
+    found = {frame for hit in hits(index, query, expensive) for frame, _ in hit.frames}
+    return found, expensive.calls
+
+
+def test_exact_settings_answer_as_the_expensive_network_on_every_object(tmp_path):
+    index, _ = ingested(tmp_path / "a.sqlite")
+    truth = {name: set() for name in COLOURS}
+    objects = 0
+    for seen in sightings((frame for frame, _ in scene(0)), EXACT):
+        for one in seen:
+            truth[colour_of(one.crop)].add(one.frame)
+            objects += 1
+    answers = {name: frames_of(index, name) for name in COLOURS}
+    assert {name: found for name, (found, _) in answers.items()} == truth
+    assert [calls for _, calls in answers.values()] == [objects, 0, 0, 0], "verdicts are of any class, and kept"
+
+
+def test_a_class_that_never_was_has_no_frames(tmp_path):
+    frames = [frame for frame, _ in scene(0, squares=3)]
+    seen = {colour_of(one.crop) for found in sightings(frames, EXACT) for one in found}
+    list(begin(tmp_path / "a.sqlite", "three squares", Cheap(), EXACT).run(frames))
+    absent = next(name for name in COLOURS if name not in seen)
+    assert frames_of(Index(tmp_path / "a.sqlite"), absent)[0] == set()
+
+
+def test_clusters_and_differencing_save_calls_and_keep_every_object(tmp_path):
+    cheap, thrifty = Cheap(), Settings(k=2, threshold=0.2, differencing=12.0, segment_seconds=2.0, area=100)
+    index, segments = ingested(tmp_path / "a.sqlite", thrifty, cheap=cheap)
+    objects = sum(len(s) for s in sightings((frame for frame, _ in scene(0)), thrifty))
+    with sqlite3.connect(index.path) as db:
+        assert db.execute("SELECT count(*) FROM member").fetchone() == (objects,)
+        assert db.execute("SELECT sum(size) FROM cluster").fetchone() == (objects,)
+        clusters = db.execute("SELECT count(*) FROM cluster").fetchone()[0]
+    assert cheap.calls == sum(s.counts["calls"] for s in segments) < objects
+    _, calls = frames_of(index, "red", k=2)
+    assert calls <= clusters < objects / 4
+
+
+def test_more_classes_a_cluster_are_never_fewer_candidates(tmp_path):
+    index, _ = ingested(tmp_path / "a.sqlite", Settings(k=4, threshold=0.1, segment_seconds=2.0, area=100))
+    for name in COLOURS:
+        counts = [len(index.candidates(name, k=k)) for k in range(1, 5)]
+        assert counts == sorted(counts)
+
+
+def test_a_time_range_is_that_part_of_the_whole_answer(tmp_path):
+    index, _ = ingested(tmp_path / "a.sqlite")
+    whole, _ = frames_of(index, "red")
+    part, _ = frames_of(index, "red", since=3.0, until=7.0)
+    assert part == {frame for frame in whole if 30 <= frame < 70}
+
+
+def test_asking_again_in_a_new_index_object_costs_nothing(tmp_path):
+    index, _ = ingested(tmp_path / "a.sqlite")
+    first, _ = frames_of(index, "blue")
+    index.close()
+    assert frames_of(Index(tmp_path / "a.sqlite"), "blue") == (first, 0)
+
+
+@pytest.mark.parametrize(
+    ("query", "says"),
+    [
+        (Query("rad", k=1), "unknown class 'rad'; did you mean 'red'"),
+        (Query("red", k=5), "K must be from 1 to 4"),
+        (Query("red", k=1, since=100.0), "outside what was ingested: 0 to 11.9 s"),
+        (Query("red", k=1, since=5.0, until=5.0), "outside what was ingested"),
+    ],
+)
+def test_a_bad_query_says_what_would_be_right(tmp_path, query, says):
+    index, _ = ingested(tmp_path / "a.sqlite")
+    with pytest.raises(HarnessError, match=says):
+        list(hits(index, query, Expensive()))
+
+
+def test_what_is_no_index_is_refused(tmp_path):
+    (tmp_path / "text").write_text("no database " * 1000)
+    (tmp_path / "empty").touch()
+    for name in ("text", "empty", "absent"):
+        with pytest.raises(HarnessError, match=name):
+            Index(tmp_path / name)
+
+
+def test_other_settings_do_not_go_on_with_an_index(tmp_path):
+    ingested(tmp_path / "a.sqlite")
+    with pytest.raises(HarnessError, match="has other settings"):
+        begin(tmp_path / "a.sqlite", "scene 0", Cheap(), Settings(k=3))
+
+
+def test_a_scene_without_motion_makes_an_index_without_clusters(tmp_path):
+    ingest = begin(tmp_path / "a.sqlite", "still", Cheap(), EXACT)
+    list(ingest.run(frame for frame, _ in scene(0, squares=0)))
+    index = Index(tmp_path / "a.sqlite")
+    assert index.position().frames == 120
+    assert frames_of(index, "red") == (set(), 0)
+
+
+INGEST_SLOWLY = """
+import sys, time
+from pathlib import Path
+sys.path.insert(0, {tests!r})
+from scenes import Cheap, scene
+from harness_focus.ingest import Settings, begin
+def frames():
+    for frame, _ in scene(0):
+        time.sleep(0.004)
+        yield frame
+ingest = begin(Path({path!r}), "scene 0", Cheap(), Settings(**{settings!r}))
+for segment in ingest.run(frames()):
+    print(segment.frames, flush=True)
+"""
+
+
+def test_a_kill_at_any_moment_loses_no_committed_segment_and_doubles_none(tmp_path):
+    path = tmp_path / "killed.sqlite"
+    settings = {"k": 4, "threshold": 0.1, "segment_seconds": 0.5, "area": 100, "relearn": 1000}
+    script = tmp_path / "ingest.py"
+    script.write_text(INGEST_SLOWLY.format(tests=str(Path(__file__).parent), path=str(path), settings=settings))
+    rng = np.random.default_rng(0)
+    reached = 0
+    for _ in range(20):
+        with subprocess.Popen([sys.executable, str(script)], stdout=subprocess.PIPE, text=True) as process:
+            wanted = int(rng.integers(0, 3))
+            for line in process.stdout:
+                assert int(line) > reached, "a segment is not done twice"
+                reached = int(line)
+                if path.exists():
+                    frames_of(Index(path), "red")  # answers meanwhile
+                if not wanted:
+                    break
+                wanted -= 1
+            time.sleep(float(rng.uniform(0, 0.02)))
+            os.kill(process.pid, signal.SIGKILL)
+        if path.exists():
+            assert Index(path).position().frames >= reached
+            reached = Index(path).position().frames
+    subprocess.run([sys.executable, str(script)], check=True, capture_output=True)
+    whole, _ = ingested(tmp_path / "whole.sqlite", Settings(**settings))
+    assert _objects(path) == _objects(whole.path)
+
+
+def _objects(path):
+    with sqlite3.connect(path) as db:
+        assert db.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+        frames = [row[0] for row in db.execute("SELECT frames FROM segment ORDER BY number")]
+        assert frames == sorted(set(frames))
+        return db.execute("SELECT frame, x, y, width, height FROM member ORDER BY 1, 2, 3, 4, 5").fetchall()
