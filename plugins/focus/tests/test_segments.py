@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -19,4 +21,4 @@ def test_a_frame_with_two_such_objects_counts_once():
 def test_stretches_are_the_same_seconds_without_gaps_between_neighbours(seconds):
     found = stretches(seconds)
     assert {second for run in found for second in range(run.since, run.until)} == seconds
-    assert all(a.until < b.since for a, b in zip(found, found[1:], strict=False))
+    assert all(a.until < b.since for a, b in pairwise(found))
