@@ -65,3 +65,19 @@ def test_bad_input_is_one_line_and_status_2(arguments: list[str], said: str) -> 
     assert done.returncode == 2
     assert said in done.stderr
     assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ([f"{LOOPS}:mf_sgd", "--shape", "12x8", "--arrays", "W=12x4,H=8x4"], "W_[i_0, k] = "),
+        (
+            [f"{LOOPS}:slr_buffered", "--shape", "12", "--arrays", "w=9"],
+            "# The body runs as it is, in Python.\n# rows: line",
+        ),
+    ],
+)
+def test_the_generated_code_can_be_read_and_where_there_is_none_the_reason(arguments: list[str], said: str) -> None:
+    done = harness("orion", "explain", *arguments, "--source")
+    assert done.returncode == 0, done.stderr
+    assert said in done.stdout

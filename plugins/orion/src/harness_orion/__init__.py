@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
 
-from harness import hookimpl
+from harness import Metric, Parallelizer, Workload, hookimpl
 from harness_orion.arrays import Accumulator, DistArray, DistArrayBuffer
 from harness_orion.explanation import explain
 from harness_orion.loop import Loop, parallel_for
+from harness_orion.metrics import METRICS
+from harness_orion.parallelizers import PARALLELIZERS, LoopParallelizer
 from harness_orion.plan import Plan
 from harness_orion.scheduling import Block, schedule
 from harness_orion.space import Entries, Grid
+from harness_orion.workloads import WORKLOADS
+from harness_orion.workloads_loops import LoopWorkload
 
 __all__ = [
     "Accumulator",
@@ -20,11 +26,37 @@ __all__ = [
     "Entries",
     "Grid",
     "Loop",
+    "LoopParallelizer",
+    "LoopWorkload",
     "Plan",
     "explain",
     "parallel_for",
     "schedule",
 ]
+
+
+@hookimpl
+def harness_workloads() -> Iterable[type[Workload]]:
+    """The paper's applications."""
+    return WORKLOADS
+
+
+@hookimpl
+def harness_parallelizers() -> Iterable[type[Parallelizer[Any]]]:
+    """Orion, and what the paper holds it against."""
+    return PARALLELIZERS
+
+
+@hookimpl
+def harness_metrics() -> Iterable[type[Metric]]:
+    """How fast a loop ran, and how good it was on the way."""
+    return METRICS
+
+
+@hookimpl
+def harness_suites() -> Iterable[Path]:
+    """The paper's comparison."""
+    return sorted((Path(__file__).parent / "suites").glob("*.toml"))
 
 
 @hookimpl

@@ -35,10 +35,10 @@ def bind(function: FunctionType, given: tuple[Any, ...], where: str) -> dict[str
 def read_loop(function: FunctionType, space: Space, arguments: Mapping[str, Any], where: str) -> Body:
     """Read a loop's body, knowing its arguments; raise HarnessError where memory is shared unseen."""
     facts = {name: _facts(name, thing, arguments, where) for name, thing in arguments.items()}
-    space_array = _space_array(space, arguments)
+    over = space_array(space, arguments)
     truths = any(isinstance(c, np.ndarray) and c.dtype.kind == "b" for c in _columns(space))
-    body = read_body(function, ndim=len(space.shape), arguments=facts, space_array=space_array, truths=truths)
-    _check_memory(_memory(body, function, space, arguments, space_array), where)
+    body = read_body(function, ndim=len(space.shape), arguments=facts, space_array=over, truths=truths)
+    _check_memory(_memory(body, function, space, arguments, over), where)
     if body.is_written(SPACE) and any(not isinstance(c, np.ndarray) or c.dtype == object for c in _columns(space)):
         place = next(a.place for a in body.of(SPACE) if a.mode == "write")
         raise HarnessError("val is changed, and entries may share it; keep values in an array", where=str(place))
@@ -67,7 +67,7 @@ def _name_of(array: DistArray, buffer: str, arguments: Mapping[str, Any], where:
     raise HarnessError(f"{buffer} changes an array that the loop is not given; pass it too", where=where)
 
 
-def _space_array(space: Space, arguments: Mapping[str, Any]) -> str | None:
+def space_array(space: Space, arguments: Mapping[str, Any]) -> str | None:
     """The argument that the loop runs over itself."""
     if not isinstance(space, Grid) or space.values is None or any(space.origin) or space.values.shape != space.shape:
         return None
@@ -75,11 +75,11 @@ def _space_array(space: Space, arguments: Mapping[str, Any]) -> str | None:
 
 
 def _memory(
-    body: Body, function: FunctionType, space: Space, arguments: Mapping[str, Any], space_array: str | None
+    body: Body, function: FunctionType, space: Space, arguments: Mapping[str, Any], over: str | None
 ) -> list[tuple[str, Array]]:
     found = [(n, a.values) for n, a in arguments.items() if isinstance(a, DistArray)]
     found += [(n, np.asarray(a.value)) for n, a in arguments.items() if isinstance(a, Accumulator)]
-    if space_array is None:
+    if over is None:
         found += [("the iteration space", c) for c in _columns(space) if isinstance(c, np.ndarray)]
         if isinstance(space, Entries):
             found += [("the iteration space's indices", i) for i in space.indices]

@@ -51,7 +51,7 @@ def _known(node: ast.Call, function: Any, frame: Frame) -> Value:
     module = getattr(function, "__module__", None) or ""
     if isinstance(function, np.ufunc):
         return _ufunc(node, function, frame)
-    if getattr(np, getattr(function, "__name__", ""), None) is function:
+    if vars(np).get(getattr(function, "__name__", "")) is function:
         return _numpy(node, function, frame)
     if getattr(math, getattr(function, "__name__", ""), None) is function:
         read_arguments(node, frame)

@@ -39,6 +39,8 @@ def explain(
     ordered: Annotated[bool, typer.Option("--ordered", help="The order of the iterations matters.")] = False,
     paper: Annotated[bool, typer.Option("--paper", help="The paper's rules in place of exact integer sets.")] = False,
     workers: Annotated[int, typer.Option(min=1, help="How many workers, for what is sent.")] = 2,
+    source: Annotated[bool, typer.Option("--source", help="Print the generated code instead.")] = False,
+    dtype: Annotated[str, typer.Option(metavar="TYPE", help="The arrays' type, for --source.")] = "float32",
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Print a loop's accesses, dependence vectors, strategy, and what each rotation sends."""
@@ -49,10 +51,23 @@ def explain(
     body = read_body(function, ndim=len(space.shape), arguments=facts)
     in_order = ordered or (isinstance(loop, Loop) and loop.ordered)
     plan = make_plan(body, space, ordered=in_order, mode="paper" if paper else "exact")
-    if as_json:
+    if source:
+        from harness_orion.codegen_source import source_text
+
+        typer.echo(source_text(function, plan, space, facts, _dtype(dtype)))
+    elif as_json:
         typer.echo(json.dumps(explanation.to_json(plan, workers=workers), indent=1))
     else:
         typer.echo(explanation.explain(plan, workers=workers))
+
+
+def _dtype(name: str) -> str:
+    import numpy as np
+
+    try:
+        return np.dtype(name).name
+    except TypeError:
+        raise HarnessError(f"{name!r} is no type of numbers; write float32 or float64", where="--dtype") from None
 
 
 def load(target: str) -> FunctionType | Loop:

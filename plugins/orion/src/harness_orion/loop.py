@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import cached_property, update_wrapper
 from types import FunctionType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from harness import HarnessError
 from harness_orion.affine import Key
@@ -15,6 +15,9 @@ from harness_orion.plan import Plan
 from harness_orion.serial import run_serial
 from harness_orion.space import Space, as_space
 from harness_orion.strategies import make_plan
+
+if TYPE_CHECKING:
+    from harness_orion.program import Program
 
 
 class Loop:
@@ -51,6 +54,39 @@ class Loop:
         """
         body = read_loop(self.body, self.space, bind(self.body, arrays, self.where), self.where)
         return make_plan(body, self.space, ordered=self.ordered, mode=mode, reuse=reuse)
+
+    def compile(
+        self,
+        *arrays: Any,
+        workers: int = 1,
+        mode: Mode = "exact",
+        balanced: bool = True,
+        tiled: bool = True,
+        seed: int = 0,
+        finite: bool = True,
+    ) -> Program:
+        """Plan the loop and compile it for these arrays and some threads; ``Program.run`` is one pass.
+
+        ``balanced``: parts have about equal numbers of entries, not equal widths. ``tiled``: unordered loops over a
+        sparse space go through each block in tiles that fit the cache, in an order drawn from ``seed``.
+        ``finite``: NaN, before the loop or after a pass, is an error. Numbers from outside are those of now.
+        Raises HarnessError for what cannot be analysed, and for arrays that do not fit the loop.
+        """
+        from harness_orion.program import compile_plan
+
+        arguments = bind(self.body, arrays, self.where)
+        plan = self.plan(*arrays, mode=mode)
+        return compile_plan(
+            plan,
+            self.space,
+            self.body,
+            arguments,
+            workers=workers,
+            balanced=balanced,
+            tiled=tiled,
+            seed=seed,
+            finite=finite,
+        )
 
 
 def parallel_for(space: Any, *, ordered: bool = False) -> Callable[[Callable[..., Any]], Loop]:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from harness import HarnessError
+from harness_orion.affine import Key
 from harness_orion.arrays import DistArray, DistArrayBuffer
 from harness_orion.space import Space, serial_order
 
@@ -27,14 +28,19 @@ def run_positions(
     buffers = [a for a in arguments if isinstance(a, DistArrayBuffer)]
     for position in positions:
         key, value = space.entry(int(position))
-        try:
-            function(key, value, *passed)
-        except HarnessError:
-            raise
-        except Exception as error:
-            raise HarnessError(f"at key {key}: {type(error).__name__}: {error}", where=_where(error)) from error
+        run_entry(function, key, value, passed)
         for buffer in buffers:
             buffer.flush()
+
+
+def run_entry(function: Callable[..., Any], key: Key, value: Any, passed: Sequence[Any]) -> None:
+    """Run one iteration; raise HarnessError, naming the key and the place, for an exception of the body."""
+    try:
+        function(key, value, *passed)
+    except HarnessError:
+        raise
+    except Exception as error:
+        raise HarnessError(f"at key {key}: {type(error).__name__}: {error}", where=_where(error)) from error
 
 
 def _where(error: Exception) -> str:

@@ -1,0 +1,75 @@
+"""Metrics of loops: how fast iterations ran, and how good the arrays were pass by pass.
+
+They read the counter ``updates``, one event a pass, and the values that workloads score themselves by.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+from pydantic import Field
+
+from harness import Metric
+
+if TYPE_CHECKING:
+    from harness import Trace
+
+Way = Literal["lower", "higher"]
+
+
+class UpdatesPerSecond(Metric):
+    """Iterations of the loop a second of work; of LDA these are tokens, of a factorization ratings."""
+
+    name: ClassVar[str] = "updates_per_second"
+    unit: ClassVar[str] = "updates_per_second"
+    better: ClassVar[Way] = "higher"
+    timed: ClassVar[bool] = True
+
+    def measure(self, trace: Trace) -> float | None:
+        """Divide the counter ``updates`` by the wall time."""
+        updates, seconds = trace.total("updates"), trace.wall_seconds
+        return updates / seconds if updates and seconds else None
+
+
+class SecondsPerPass(Metric):
+    """Seconds of work a pass."""
+
+    name: ClassVar[str] = "seconds_per_pass"
+    unit: ClassVar[str] = "seconds"
+    better: ClassVar[Way] = "lower"
+    timed: ClassVar[bool] = True
+
+    def measure(self, trace: Trace) -> float | None:
+        """Divide the wall time by the passes that were counted, each once however many workers counted it."""
+        passes, seconds = len(set(trace.counts("updates").step.tolist())), trace.wall_seconds
+        return seconds / passes if passes and seconds else None
+
+
+class MeanLoss(Metric):
+    """The loss, or another value, averaged over the passes: how it went on the way, not at the end alone."""
+
+    name: ClassVar[str] = "mean_loss"
+    unit: ClassVar[str] = "loss"
+    better: ClassVar[Way] = "lower"
+
+    of: str = Field("loss", description="the value")
+
+    def measure(self, trace: Trace) -> float | None:
+        """Average the values."""
+        found = trace.values(self.of)
+        return float(found.value.mean()) if len(found) else None
+
+
+class FinalRmse(Metric):
+    """The root mean squared error on what was held out, at the end."""
+
+    name: ClassVar[str] = "final_rmse"
+    unit: ClassVar[str] = "rating"
+    better: ClassVar[Way] = "lower"
+
+    def measure(self, trace: Trace) -> float | None:
+        """Read the last value ``rmse``."""
+        return trace.last("rmse")
+
+
+METRICS: tuple[type[Metric], ...] = (FinalRmse, MeanLoss, SecondsPerPass, UpdatesPerSecond)
