@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import abstractmethod
 from typing import TYPE_CHECKING, ClassVar, Literal
 
@@ -46,6 +47,9 @@ class ToTarget(Metric):
     better: ClassVar[Literal["lower", "higher"]] = "lower"
 
     target: str | None = Field(None, description="such as 'accuracy >= 0.85'; by default the budget's target")
+    interpolate: bool = Field(
+        False, description="stop where a straight line from the value before meets the target, not at the value itself"
+    )
 
     @field_validator("target")
     @classmethod
@@ -69,11 +73,23 @@ class ToTarget(Metric):
             return None
         goal = Condition.parse_named(str(target))
         values = trace.values(goal.name)
-        for start, step, value in zip(values.start, values.step, values.value, strict=True):
-            if goal.met(float(value)):
-                return self.reached(trace, float(start), int(step))
+        met = [index for index, value in enumerate(values.value.tolist()) if goal.met(value)]
+        if met:
+            return self._first(trace, values, met[0], goal)
         bound = self.bound(trace, values) if len(values) else None
         return None if bound is None else Censored(bound)
+
+    def _first(self, trace: Trace, values: Events, index: int, goal: Condition) -> float | None:
+        """What it took until the first value that met the goal, or until the line to it did."""
+        reached = self.reached(trace, float(values.start[index]), int(values.step[index]))
+        if not self.interpolate or not index:
+            return reached
+        before, after = float(values.value[index - 1]), float(values.value[index])
+        earlier = self.reached(trace, float(values.start[index - 1]), int(values.step[index - 1]))
+        edge = goal.low if before <= goal.low else goal.high
+        if reached is None or earlier is None or not math.isfinite(after - before) or before == after:
+            return reached
+        return earlier + (reached - earlier) * (edge - before) / (after - before)
 
 
 class TimeToTarget(ToTarget):

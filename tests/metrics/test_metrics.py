@@ -81,6 +81,28 @@ def test_steps_to_target_need_values_that_were_recorded_with_a_step(trained: Tra
     assert StepsToTarget(target="accuracy >= 0.95").measure(trained) is None
 
 
+def test_a_target_may_be_met_between_two_values(tmp_path: Path) -> None:
+    clock = Clock()
+    trace = TraceWriter(tmp_path, clock=clock)
+    with trace.span("run"):
+        for seconds, step, loss in ((2, 10, 3.0), (2, 20, 2.0), (4, 40, 1.0)):
+            clock.now += seconds
+            trace.value("loss", loss, step=step)
+    trace.close()
+    recorded = Trace.read(merge(tmp_path))
+    for target, steps, seconds in (
+        ("loss <= 1.75", 25, 5),
+        ("loss < 2", 20, 4),
+        ("loss <= 3", 10, 2),
+        ("loss <= 1", 40, 8),
+        ("loss >= 2.5", 10, 2),
+    ):
+        assert StepsToTarget(target=target, interpolate=True).measure(recorded) == pytest.approx(steps)
+        assert TimeToTarget(target=target, interpolate=True).measure(recorded) == pytest.approx(seconds)
+    assert StepsToTarget(target="loss <= 1.75").measure(recorded) == 40
+    assert StepsToTarget(target="loss < 1", interpolate=True).measure(recorded) == Censored(40)
+
+
 def test_a_target_that_does_not_parse_is_refused() -> None:
     with pytest.raises(ValueError, match="accuracy"):
         TimeToTarget(target="accuracy")

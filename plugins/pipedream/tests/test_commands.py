@@ -11,7 +11,7 @@ from harness_pipedream.plan import Plan, Stage
 
 
 def harness(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, "-m", "harness", *arguments], capture_output=True, text=True, timeout=120)
+    return subprocess.run([sys.executable, "-m", "harness", *arguments], capture_output=True, text=True, timeout=500)
 
 
 def test_a_published_profile_is_planned_from_the_command_line(tmp_path: Path) -> None:

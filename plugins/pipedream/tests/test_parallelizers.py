@@ -41,7 +41,7 @@ budget = { steps = 40 }
 def test_cells_of_every_kind_train_over_processes(tmp_path: Path) -> None:
     (tmp_path / "suite.toml").write_text(SUITE)
     command = [sys.executable, "-m", "harness", "run", "suite.toml", "-o", "out", "--json"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=250)
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=500)
     assert done.returncode == 0, done.stderr
     cells = {cell["parallelizer"]: cell for cell in json.loads(done.stdout)["cells"]}
     assert {cell["outcome"] for cell in cells.values()} == {"done"}
@@ -84,6 +84,17 @@ def test_plans_are_made_from_a_profile(plan: str, tmp_path: Path) -> None:
     assert found["workers"] == 3
     assert len(found["plan"]["stages"]) == {"auto": 3, "straight": 3, "data-parallel": 1}[plan] or plan == "auto"
     assert trace.total("samples") == 48
+
+
+def test_the_depth_may_hide_the_links(tmp_path: Path) -> None:
+    profile = profile_file(tmp_path, [0.001] * 6)  # a boundary of 80 bytes takes as long as a stage, both ways
+    plan = ({"layers": 3}, {"layers": 3})
+    trace = train(Pipedream(plan=plan, profile=profile, depth="links", bandwidth=160 / 0.003), tmp_path / "run")
+    found = trace.fact("plan")
+    assert (found["noam"], found["depth"]) == (2, 3)
+    assert found["paced_seconds"] == pytest.approx(0.003)
+    versions = trace.values("version", worker=0)
+    assert [version for step, version in zip(versions.step, versions.value, strict=True) if step == 11] == [9, 9]
 
 
 @pytest.mark.parametrize("method", [ModelParallel, partial(Pipedream, flush=1)])

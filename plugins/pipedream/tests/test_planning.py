@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+from pipelines import job_of, read
 from pydantic import ValidationError
 
-from harness import Trace, TraceWriter
+from harness import Budget, Trace, TraceWriter
 from harness.tracefile import merge
 from harness_pipedream.explain import explain
 from harness_pipedream.levels import Level
@@ -16,7 +18,9 @@ from harness_pipedream.metrics import (
     PlanStages,
     PredictedSeconds,
     PredictedSpeedup,
+    SimulatedSeconds,
 )
+from harness_pipedream.parallelizers import Pipedream
 from harness_pipedream.plan import Plan, Stage
 from harness_pipedream.planning import PlanOnly
 from harness_pipedream.profile import Layer, Profile
@@ -40,6 +44,43 @@ def test_metrics_read_the_plan_and_its_seconds(trace: Trace) -> None:
     assert PredictedSpeedup().measure(trace) == pytest.approx((10000 / 1000 / 2) / 3)
     assert PlanStages().measure(trace) == 2
     assert PlanCommunication().measure(trace) == 20
+
+
+def minibatches(folder: Path, ends: Sequence[float], *, numerics: bool) -> Trace:
+    """The trace of minibatches, of two microbatches each, that end when told."""
+    now = iter([0.0, *sorted([*ends, *(end - 0.25 for end in ends)])])
+    writer = TraceWriter(folder, clock=lambda: next(now))
+    writer.fact("simulated", {"numerics": numerics})
+    for step in range(len(ends)):
+        writer.count("samples", 4, step=step)
+        writer.count("samples", 4, step=step)
+    writer.close()
+    return Trace.read(merge(folder))
+
+
+@pytest.mark.parametrize("together", [1, 4, 5])
+def test_simulated_seconds_are_the_pace_between_filling_and_draining(tmp_path: Path, together: int) -> None:
+    filling = [3.0 * i for i in range(10)]
+    full = [100 + 2.0 * together * (i // together) + i % together for i in range(60)]
+    draining = [1000 + 5.0 * i for i in range(10)]
+    trace = minibatches(tmp_path, [*filling, *full, *draining], numerics=False)
+    assert SimulatedSeconds().measure(trace) == pytest.approx(2.0)
+
+
+@pytest.mark.parametrize("workers", [2, 4])
+def test_data_parallelism_on_one_level_takes_computation_and_then_a_ring(tmp_path: Path, workers: int) -> None:
+    links = pytest.importorskip("harness_links.simulated", reason="the device 'simulated' is harness-links'")
+    rate = 2000.0
+    device = links.Simulated(levels=[{"workers": workers, "bandwidth": rate}], numerics=False)
+    PROFILE.write(tmp_path / "profile.json")
+    job = job_of(PublishedProfile(profile=str(tmp_path / "profile.json")), tmp_path, Budget(steps=40), device=device)
+    Pipedream(workers=workers, plan="data-parallel").run(job)
+    ring = 2 * (workers - 1) / workers * PROFILE.parameter_bytes / rate
+    assert SimulatedSeconds().measure(read(job)) == pytest.approx((PROFILE.seconds + ring) / workers)
+
+
+def test_real_computation_in_a_simulation_is_no_simulated_time(tmp_path: Path) -> None:
+    assert SimulatedSeconds().measure(minibatches(tmp_path, list(range(80)), numerics=True)) is None
 
 
 def test_an_empty_trace_measures_nothing(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -30,6 +31,13 @@ def test_the_published_format_is_read_in_seconds_and_bytes_without_input_and_unr
     assert Profile.parse(GRAPH) == Profile(
         (Layer("Linear(4, 4)", 0.002, 0.0035, 32, 64), Layer("ReLU(inplace)", 0.001, 0.0005, 16, 0)), ((0, 1),)
     )
+
+
+def test_a_profile_of_before_updates_were_measured_is_read() -> None:
+    written = Profile.chain((Layer("only", 1.0, 2.0, 3, 4, 0.5),)).to_json()
+    assert Profile.parse(json.dumps(written)).seconds == 3.5
+    del written["layers"][0]["update_seconds"]
+    assert Profile.parse(json.dumps(written)).layers == (Layer("only", 1.0, 2.0, 3, 4),)
 
 
 def test_layers_come_in_a_topological_order_by_number_where_that_is_free() -> None:

@@ -103,6 +103,29 @@ def test_what_needs_no_gradient_has_no_backward() -> None:
     assert linear.backward_seconds > 0
 
 
+def test_every_layer_with_parameters_has_an_update_that_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    steps: Counter[int] = Counter()
+    before: dict[int, torch.Tensor] = {}
+    after: dict[int, torch.Tensor] = {}
+
+    class Watched(torch.optim.SGD):
+        def step(self, closure: None = None) -> None:
+            for group in self.param_groups:
+                for parameter in group["params"]:
+                    before.setdefault(id(parameter), parameter.detach().clone())
+                    steps[parameter.nbytes] += 1
+            super().step(closure)
+            for group in self.param_groups:
+                after.update((id(parameter), parameter.detach().clone()) for parameter in group["params"])
+
+    monkeypatch.setattr(torch.optim, "SGD", Watched)
+    found = profile(Task(momentum=0.9), repeats=5, warmup=2)
+    assert all((layer.update_seconds > 0) == (layer.parameter_bytes > 0) for layer in found.layers)
+    assert set(steps.values()) <= {7, 14, 21}
+    assert sum(size * count for size, count in steps.items()) == 7 * found.parameter_bytes
+    assert all(torch.equal(before[key], after[key]) for key in before)
+
+
 def test_tied_parameters_count_once() -> None:
     class Tied(Task):
         def model(self) -> nn.Module:
@@ -127,7 +150,7 @@ def test_too_few_samples_or_repeats_are_refused() -> None:
 
 def harness(*arguments: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "harness", "pipedream", "profile", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, timeout=120)
+    return subprocess.run(command, capture_output=True, text=True, timeout=500)
 
 
 def test_the_command_measures_a_workload_and_writes_a_profile(tmp_path: Path) -> None:

@@ -31,6 +31,7 @@ def simulate(main: Callable[[Worker], Result], workers: int, job: Job[Any], devi
     topology.check(workers)
     job.trace.fact("topology", topology.model_dump(mode="json"))
     job = replace(job, numerics=job.numerics and device.numerics)
+    job.trace.fact("simulated", {"numerics": job.numerics})
     machine = Machine(speed=device.speed)
     network = Network(machine, topology, workers, by_size=not job.numerics)
     crew = Crew(main, job, network, device)

@@ -12,6 +12,7 @@ from harness_pipedream.published import PublishedProfile
 
 if TYPE_CHECKING:
     from harness_pipedream.plan import Plan
+    from harness_pipedream.predict import Prediction
     from harness_pipedream.preparing import Prepared
     from harness_pipedream.schedule import Schedule
 
@@ -56,9 +57,14 @@ class PipelineParallelizer(Parallelizer[TrainingWorkload | PublishedProfile]):
         """The parts that a minibatch is handled in."""
         return 1
 
+    @property
+    def needs_profile(self) -> bool:
+        """Whether even a plan that leaves nothing open needs a profile."""
+        return False
+
     @abstractmethod
-    def schedule(self, plan: Plan) -> Schedule:
-        """The order of work for a plan's stages."""
+    def schedule(self, plan: Plan, prediction: Prediction | None = None) -> Schedule:
+        """The order of work for a plan's stages, and for what was predicted of them where a profile is known."""
 
     def refuses(self, workload: Workload, device: Device) -> str:
         """Refuse profiles on devices that compute, and minibatches that do not divide."""
@@ -90,13 +96,31 @@ class AsynchronousPipeline(PipelineParallelizer):
 
     predictable: ClassVar[bool] = True
 
-    depth: PositiveInt | None = Field(None, description="minibatches in flight at each input replica; NOAM if not set")
+    depth: PositiveInt | Literal["links"] | None = Field(
+        None,
+        description="minibatches in flight at each input replica; NOAM if not set, which counts computation alone; "
+        "links: as many as hide the links' time too, by a profile",
+    )
     flush: PositiveInt | None = Field(None, description="minibatches between two drains; an epoch if not set")
     scaling: Literal["constant", "linear", "relative"] = Field(
         "constant",
         description="step size of a stage with r replicas, which averages r minibatches: the workload's, r times that, "
         "or r over the input stage's replicas times that, as in the released runtime",
     )
+
+    @property
+    def needs_profile(self) -> bool:
+        """Whether the depth depends on it."""
+        return self.depth == "links"
+
+    def in_flight(self, prediction: Prediction | None) -> int | None:
+        """The depth in minibatches; ``None`` for NOAM."""
+        from harness_pipedream.pacing import hiding_depth
+
+        if self.depth != "links":
+            return self.depth
+        assert prediction is not None
+        return hiding_depth(prediction)
 
 
 class Pipedream(AsynchronousPipeline):
@@ -108,12 +132,14 @@ class Pipedream(AsynchronousPipeline):
         "weight_stashing", description="of weights: a stage's newest at the forward, or what the input stage used"
     )
 
-    def schedule(self, plan: Plan) -> Schedule:
+    def schedule(self, plan: Plan, prediction: Prediction | None = None) -> Schedule:
         """1F1B-RR with a backward at its forward's weights."""
         from harness_pipedream.schedule import one_forward_one_backward
 
         replicas = [stage.replicas for stage in plan.stages]
-        return one_forward_one_backward(replicas, depth=self.depth, flush=self.flush, versions=self.versions)
+        return one_forward_one_backward(
+            replicas, depth=self.in_flight(prediction), flush=self.flush, versions=self.versions
+        )
 
 
 class NaivePipeline(AsynchronousPipeline):
@@ -121,12 +147,12 @@ class NaivePipeline(AsynchronousPipeline):
 
     name: ClassVar[str] = "naive-pipeline"
 
-    def schedule(self, plan: Plan) -> Schedule:
+    def schedule(self, plan: Plan, prediction: Prediction | None = None) -> Schedule:
         """1F1B-RR with one version of the weights."""
         from harness_pipedream.schedule import one_forward_one_backward
 
         replicas = [stage.replicas for stage in plan.stages]
-        return one_forward_one_backward(replicas, depth=self.depth, flush=self.flush, versions="naive")
+        return one_forward_one_backward(replicas, depth=self.in_flight(prediction), flush=self.flush, versions="naive")
 
 
 class GPipe(PipelineParallelizer):
@@ -142,7 +168,7 @@ class GPipe(PipelineParallelizer):
         """The microbatches."""
         return self.microbatches
 
-    def schedule(self, plan: Plan) -> Schedule:
+    def schedule(self, plan: Plan, prediction: Prediction | None = None) -> Schedule:
         """Fill, drain, update."""
         from harness_pipedream.schedule import fill_and_drain
 
@@ -155,7 +181,7 @@ class ModelParallel(PipelineParallelizer):
 
     name: ClassVar[str] = "model-parallel"
 
-    def schedule(self, plan: Plan) -> Schedule:
+    def schedule(self, plan: Plan, prediction: Prediction | None = None) -> Schedule:
         """One minibatch forwards, then backwards."""
         from harness_pipedream.schedule import fill_and_drain
 

@@ -21,10 +21,14 @@ class StagePrediction:
 
     ``sync_seconds`` is averaging gradients among its replicas, ``input_seconds`` the boundary before it,
     ``seconds`` what they make together. ``input_bytes`` come in, and as many bytes of gradients go back.
+    One minibatch by itself takes ``pass_seconds`` forward and backward, ``update_seconds`` after that, and
+    ``link_seconds`` on its way over the boundary and back.
     """
 
     stage: Stage
-    compute_seconds: float
+    pass_seconds: float
+    update_seconds: float
+    link_seconds: float
     sync_seconds: float
     input_seconds: float
     seconds: float
@@ -32,6 +36,11 @@ class StagePrediction:
     input_bytes: int
     in_flight: int
     memory_bytes: int
+
+    @property
+    def compute_seconds(self) -> float:
+        """What computing comes to, shared by the replicas."""
+        return (self.pass_seconds + self.update_seconds) / self.stage.replicas
 
     @property
     def sync_bytes(self) -> float:
@@ -50,6 +59,19 @@ class Prediction:
     def seconds(self) -> float:
         """Seconds per minibatch once the pipeline is full."""
         return max(stage.seconds for stage in self.stages)
+
+    def paced(self, held: Sequence[int]) -> float:
+        """Seconds per minibatch where a replica of each stage holds so many minibatches at most.
+
+        From a stage's forward to the update after its backward, a minibatch passes all later stages and comes
+        back; with few in flight that, shared by them, is longer than the slowest stage.
+        """
+        slowest, behind = self.seconds, 0.0
+        for stage, most in zip(reversed(self.stages), reversed(held), strict=True):
+            behind += stage.pass_seconds
+            slowest = max(slowest, (behind + stage.update_seconds) / (most * stage.stage.replicas))
+            behind += stage.link_seconds
+        return slowest
 
     @property
     def bottleneck(self) -> int:
@@ -110,11 +132,14 @@ class _Evaluation:
         for index, (stage, held) in enumerate(zip(self.plan.stages, self.plan.in_flight, strict=True)):
             layers = [self.profile.layers[i] for i in stage.layers]
             compute = sum(layer.seconds for layer in layers)
+            update = sum(layer.update_seconds for layer in layers)
             activations = sum(layer.activation_bytes for layer in layers) + self.live[index]
             memory = stage_bytes(self.parameters[index], activations, held, optimizer_copies=self.optimizer_copies)
             yield StagePrediction(
                 stage=stage,
-                compute_seconds=compute / stage.replicas,
+                pass_seconds=compute - update,
+                update_seconds=update,
+                link_seconds=self._link(index),
                 sync_seconds=self._sync(index),
                 input_seconds=self._input(index),
                 seconds=max(self._raised(index, 0, compute), *self._boundaries(index)),
@@ -158,6 +183,12 @@ class _Evaluation:
         span = self.spans[level][index]
         seconds = self.cost.transfer(self.live[index], span.replicas, self.levels[level].bytes_per_second)
         return float(seconds) / prod(spans[index].replicas for spans in self.spans[level + 1 :])
+
+    def _link(self, index: int) -> float:
+        level = self._crossing(index)
+        if level is None or not self.cost.transfers:
+            return 0.0
+        return 2 * self.live[index] / self.levels[level].bytes_per_second
 
     def _boundaries(self, index: int) -> Iterator[float]:
         """Seconds of the boundaries that the stage is charged for, seen from the top."""

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness import HarnessError, TraceWriter
 from harness_pipedream.checkpoint import Checkpoints
-from harness_pipedream.explain import explain
+from harness_pipedream.explain import Explanation, explain
 from harness_pipedream.levels import Level
 from harness_pipedream.memory import MemoryLimit
 from harness_pipedream.plan import Plan, Stage
@@ -25,6 +25,7 @@ from harness_pipedream.runtime import Setup, StageCost
 if TYPE_CHECKING:
     from harness import Device, Job, Worker
     from harness_pipedream.parallelizers import PipelineParallelizer
+    from harness_pipedream.schedule import Schedule
 
 CONFIG = re.compile(r"\d+(-\d+)*")
 
@@ -48,8 +49,9 @@ def prepare(method: PipelineParallelizer, job: Job[Any]) -> Prepared:
     with job.trace.span("plan"):
         chosen = plan_of(method, profile, levels)
     chosen.check(count_layers(job, profile), method.workers)
-    schedule = replace(method.schedule(chosen), layout=chosen.ranks)
-    job.trace.fact("plan", described(method, chosen, profile, levels))
+    found = explain(chosen, profile, levels, cost=method.cost) if profile else None
+    schedule = replace(method.schedule(chosen, found.prediction if found else None), layout=chosen.ranks)
+    job.trace.fact("plan", described(method, chosen, found, schedule))
     setup = Setup(
         tuple(stage.layers for stage in chosen.stages),
         schedule,
@@ -84,12 +86,13 @@ def explicit(method: PipelineParallelizer) -> Plan:
 
 
 def described(
-    method: PipelineParallelizer, chosen: Plan, profile: Profile | None, levels: Sequence[Level]
+    method: PipelineParallelizer, chosen: Plan, found: Explanation | None, schedule: Schedule
 ) -> dict[str, Any]:
     """The fact ``plan``: the plan, and what it promises where a profile tells; the planner knows 1F1B alone."""
-    if profile is None or not method.predictable:
+    if found is None or not method.predictable:
         return {"plan": chosen.to_json(), "config": str(chosen), "workers": chosen.workers, "noam": chosen.noam}
-    return explain(chosen, profile, levels, cost=method.cost).to_json()
+    held = [ahead + 1 for ahead in schedule.warmups]
+    return {**found.to_json(), "depth": held[0], "paced_seconds": found.prediction.paced(held)}
 
 
 def profile_of(method: PipelineParallelizer, job: Job[Any]) -> Profile | None:
@@ -99,7 +102,7 @@ def profile_of(method: PipelineParallelizer, job: Job[Any]) -> Profile | None:
     if isinstance(job.workload, PublishedProfile):
         return job.workload.graph
     simulated = hasattr(job.device, "numerics")
-    if not isinstance(method.plan, str) and not simulated:
+    if not isinstance(method.plan, str) and not simulated and not method.needs_profile:
         return None
     # All workers at once, as they will run; a simulation's take turns, and one is enough.
     quiet = replace(job, trace=TraceWriter(clock=job.trace.clock))
@@ -115,11 +118,11 @@ def measure(repeats: int, worker: Worker) -> Profile:
     from harness_pipedream.profiler import profile
 
     found = profile(worker.job.workload, torch_device=worker.torch_device, repeats=repeats)
-    seconds = np.array([[layer.forward_seconds, layer.backward_seconds] for layer in found.layers])
+    times = ("forward_seconds", "backward_seconds", "update_seconds")
+    seconds = np.array([[getattr(layer, time) for time in times] for layer in found.layers])
     means = worker.comm.all_reduce(seconds, "mean").tolist()
     layers = (
-        replace(layer, forward_seconds=forward, backward_seconds=backward)
-        for layer, (forward, backward) in zip(found.layers, means, strict=True)
+        replace(layer, **dict(zip(times, mean, strict=True))) for layer, mean in zip(found.layers, means, strict=True)
     )
     return replace(found, layers=tuple(layers))
 
@@ -221,7 +224,7 @@ def costs_of(plan: Plan, profile: Profile, microbatches: int, *, recompute: bool
             StageCost(
                 forward / microbatches,
                 backward / microbatches,
-                0.0,
+                sum(layer.update_seconds for layer in layers),
                 tuple(profile.layers[layer].activation_bytes // microbatches for layer in live),
                 sum(layer.parameter_bytes for layer in layers),
             )

@@ -18,18 +18,22 @@ from harness import HarnessError
 
 @dataclass(frozen=True)
 class Layer:
-    """One layer on one minibatch: seconds, the bytes of its output, the bytes of its parameters."""
+    """One layer on one minibatch: seconds, the bytes of its output, the bytes of its parameters.
+
+    ``update_seconds`` are the optimizer's, once for each minibatch that a replica handles.
+    """
 
     name: str
     forward_seconds: float
     backward_seconds: float
     activation_bytes: int
     parameter_bytes: int
+    update_seconds: float = 0.0
 
     @property
     def seconds(self) -> float:
-        """Forward and backward together."""
-        return self.forward_seconds + self.backward_seconds
+        """Forward, backward and update together."""
+        return self.forward_seconds + self.backward_seconds + self.update_seconds
 
 
 @dataclass(frozen=True)
@@ -132,7 +136,9 @@ _FIELDS = {
     "backward_seconds": float,
     "activation_bytes": int,
     "parameter_bytes": int,
+    "update_seconds": float,
 }
+_OPTIONAL = {"update_seconds"}
 
 
 def _checked(
@@ -151,9 +157,9 @@ def _list(found: Mapping[str, Any], key: str, where: str) -> list[Any]:
 
 
 def _layer(entry: Any, where: str) -> Layer:
-    if not isinstance(entry, dict) or set(entry) != set(_FIELDS):
+    if not isinstance(entry, dict) or set(entry) | _OPTIONAL != set(_FIELDS):
         raise HarnessError(f"a layer has {', '.join(_FIELDS)}", where=where)
     try:
-        return Layer(**{field: kind(entry[field]) for field, kind in _FIELDS.items()})
+        return Layer(**{field: _FIELDS[field](amount) for field, amount in entry.items()})
     except (TypeError, ValueError, OverflowError) as error:
         raise HarnessError(str(error), where=where) from error

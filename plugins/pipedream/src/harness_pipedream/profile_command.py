@@ -15,7 +15,7 @@ from harness import HarnessError, TrainingWorkload
 from harness.registry import load
 from harness_pipedream.profile import Profile
 
-COLUMNS = ("layer", "forward ms", "backward ms", "output bytes", "parameter bytes")
+COLUMNS = ("layer", "forward ms", "backward ms", "update ms", "output bytes", "parameter bytes")
 
 
 def profile_workload(
@@ -65,7 +65,7 @@ def _measure(task: TrainingWorkload, device: str, repeats: int, threads: int | N
 def _table(found: Profile) -> Table:
     table = Table(*COLUMNS, box=SIMPLE_HEAD, caption=f"{found.batch_size} samples a minibatch")
     for layer in found.layers:
-        times = (layer.forward_seconds, layer.backward_seconds)
+        times = (layer.forward_seconds, layer.backward_seconds, layer.update_seconds)
         sizes = (layer.activation_bytes, layer.parameter_bytes)
         table.add_row(layer.name, *(f"{t * 1000:.4g}" for t in times), *(f"{size:,}" for size in sizes))
     return table

@@ -1,17 +1,19 @@
 """Measuring a profile: what each layer of a workload's model takes, by itself, on the device at hand.
 
-Each layer runs forward and backward on the inputs that it has in the model, cut off from the layers
-before (PipeDream, SOSP 2019, section 3.1: computation time, output size and parameter size of each
-layer for one minibatch). The model's last layer has the loss with it, as the last stage has.
+Each layer runs on the inputs that it has in the model, cut off from the layers before (PipeDream, SOSP
+2019, section 3.1: computation time, output size and parameter size of each layer for one minibatch).
+A run goes through the model as training does, first all forwards, then all backwards and all updates, so
+that each layer meets caches as cold as in training. The last layer has the loss with it, as the last stage has.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from statistics import median
 from time import perf_counter
+from typing import cast
 
+import numpy as np
 import torch
 
 from harness import HarnessError, TrainingWorkload
@@ -19,6 +21,9 @@ from harness_pipedream.layers import LayerGraph, layer_graph
 from harness_pipedream.profile import Layer, Profile
 from harness_pipedream.stage import carries_gradient
 from harness_pipedream.training import BUILDING
+
+Loss = Callable[[torch.Tensor], torch.Tensor]
+Optimizer = Callable[[torch.nn.Module], torch.optim.Optimizer]
 
 
 def profile(
@@ -38,82 +43,88 @@ def profile(
         )
     with BUILDING:
         graph = layer_graph(workload.initial_model(seed, torch_device), inputs)
-    clock = _Clock(torch_device, repeats, warmup)
-    return Profile(
-        _layers(graph, inputs, lambda output: workload.loss(output, targets), clock), graph.edges, len(targets)
+    probes = _probes(graph, inputs, workload.optimizer, lambda output: workload.loss(output, targets))
+    clock = _Clock(torch_device)
+    runs = [_run(probes, clock) for _ in range(warmup + repeats)][warmup:]
+    layers = (
+        Layer(name, forward, backward, probe.output_bytes, probe.parameter_bytes, update)
+        for name, probe, (forward, backward, update) in zip(
+            graph.names, probes, np.median(runs, axis=0).tolist(), strict=True
+        )
     )
+    return Profile(tuple(layers), graph.edges, len(targets))
 
 
 @dataclass(frozen=True)
 class _Clock:
     torch_device: str
-    repeats: int
-    warmup: int
 
-    def now(self) -> float:
-        """Seconds, an accelerator being done with what it was given."""
+    def seconds(self, work: Callable[[], object]) -> float:
+        """Seconds of some work, an accelerator being done with it."""
+        start = self._now()
+        work()
+        return self._now() - start
+
+    def _now(self) -> float:
         if torch.device(self.torch_device).type == "cuda":
             torch.cuda.synchronize(self.torch_device)
         return perf_counter()
 
-    def medians(
-        self, forward: Callable[[], torch.Tensor], backward: Callable[[torch.Tensor], object]
-    ) -> tuple[float, float]:
-        """Seconds of a forward and of its backward, first runs left out."""
-        pairs = []
-        for _ in range(self.warmup + self.repeats):
-            start = self.now()
-            output = forward()
-            middle = self.now()
-            if output.requires_grad:
-                backward(output)
-                pairs.append((middle - start, self.now() - middle))
-            else:
-                pairs.append((middle - start, 0.0))
-        forwards, backwards = zip(*pairs[self.warmup :], strict=True)
-        return median(forwards), median(backwards)
+
+class _Probe:
+    """One layer, cut off from the others, to be run again and again; its weights stay as they are."""
+
+    def __init__(
+        self,
+        part: torch.nn.Module,
+        taken: Sequence[torch.Tensor],
+        own: Sequence[torch.nn.Parameter],
+        optimizer: Optimizer,
+        loss: Loss | None,
+    ) -> None:
+        self._part, self._taken, self._loss = part, taken, loss
+        self._wanted = [tensor for tensor in (*taken, *part.parameters()) if tensor.requires_grad]
+        self.value = self.forward().detach()
+        self._seed = torch.ones_like(self._output)
+        self.differentiable = self._output.requires_grad
+        self.output_bytes = self.value.nbytes
+        self.parameter_bytes = sum(parameter.nbytes for parameter in own)
+        self.optimizer = optimizer(part) if own else None
+        for parameter in own:
+            parameter.grad = torch.zeros_like(parameter)  # With these a step takes its time, and changes nothing.
+
+    def forward(self) -> torch.Tensor:
+        """Compute the layer's output, and from it the loss where the layer is the last one."""
+        (output,) = self._part(*self._taken)
+        self._output = self._loss(output) if self._loss else output
+        return cast("torch.Tensor", output)
+
+    def backward(self) -> None:
+        """Compute the gradients of inputs and parameters."""
+        torch.autograd.grad(self._output, self._wanted, self._seed, allow_unused=True)
 
 
-def _layers(
-    graph: LayerGraph, inputs: torch.Tensor, loss: Callable[[torch.Tensor], torch.Tensor], clock: _Clock
-) -> tuple[Layer, ...]:
-    """Measure layer by layer, each fed what the layers before it gave."""
+def _probes(graph: LayerGraph, inputs: torch.Tensor, optimizer: Optimizer, loss: Loss) -> list[_Probe]:
+    """Every layer with what the layers before it gave; parameters that are tied are the first one's."""
     values = {-1: inputs}
     counted: set[int] = set()
-    layers = []
-    for index, name in enumerate(graph.names):
+    probes = []
+    for index in range(len(graph.names)):
         taken = [_leaf(values[origin], origin) for origin in graph.reads[index]]
         part = graph.layer(index)
-        final = loss if index == graph.output else None
-        seconds = _seconds(part, taken, final, clock)
-        with torch.no_grad():
-            (values[index],) = part(*taken)
         own = [parameter for parameter in part.parameters() if id(parameter) not in counted]
         counted.update(map(id, own))
-        layers.append(Layer(name, *seconds, values[index].nbytes, sum(parameter.nbytes for parameter in own)))
-        values = {origin: values[origin] for origin in graph.live(range(index + 1))}
-    return tuple(layers)
+        probes.append(_Probe(part, taken, own, optimizer, loss if index == graph.output else None))
+        values[index] = probes[-1].value
+    return probes
 
 
-def _seconds(
-    part: torch.nn.Module,
-    taken: Sequence[torch.Tensor],
-    loss: Callable[[torch.Tensor], torch.Tensor] | None,
-    clock: _Clock,
-) -> tuple[float, float]:
-    """Seconds of a layer's forward, and of the gradients of its inputs and parameters."""
-    wanted = [tensor for tensor in (*taken, *part.parameters()) if tensor.requires_grad]
-    seeds: dict[torch.Size, torch.Tensor] = {}
-
-    def forward() -> torch.Tensor:
-        (output,) = part(*taken)
-        return loss(output) if loss else output
-
-    def backward(output: torch.Tensor) -> object:
-        seed = seeds.setdefault(output.shape, torch.ones_like(output))
-        return torch.autograd.grad(output, wanted, seed, allow_unused=True)
-
-    return clock.medians(forward, backward)
+def _run(probes: Sequence[_Probe], clock: _Clock) -> list[tuple[float, float, float]]:
+    """Seconds of each layer's forward, of its backward and of its update, in the order of training."""
+    forwards = [clock.seconds(probe.forward) for probe in probes]
+    backwards = [clock.seconds(probe.backward) if probe.differentiable else 0.0 for probe in reversed(probes)]
+    updates = [clock.seconds(probe.optimizer.step) if probe.optimizer else 0.0 for probe in probes]
+    return list(zip(forwards, reversed(backwards), updates, strict=True))
 
 
 def _leaf(value: torch.Tensor, origin: int) -> torch.Tensor:

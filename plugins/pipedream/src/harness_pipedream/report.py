@@ -96,6 +96,8 @@ def _summary(planned: Planned) -> str:
     parts = [f"{plan.kind} on {plan.workers} workers, NOAM {plan.noam}"]
     if "seconds" in fact:
         parts.append(f"predicted {_milliseconds(fact['seconds'])} ms a minibatch")
+    if "paced_seconds" in fact:
+        parts.append(f"{_milliseconds(fact['paced_seconds'])} ms with {fact.get('depth', plan.noam)} in flight")
     if "bottleneck" in fact:
         parts.append(f"held up by stage {fact['bottleneck']}")
     if "speedup" in fact:

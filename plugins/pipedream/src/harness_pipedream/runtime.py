@@ -80,7 +80,9 @@ class Pipeline:
         self.cost = setup.costs[self.index] if setup.costs else StageCost()
         self.links = Exchange(worker, self.schedule, self.index)
         ranks = self.schedule.ranks(self.index)
-        self.peers = worker.comm.group(ranks) if len(ranks) > 1 else None
+        self.replicated = len(ranks) > 1
+        if self.replicated:
+            self.share.stage.join(worker.comm.group(ranks), overlaps=not hasattr(worker.job.device, "numerics"))
         done = self.checkpoints.restore(worker, self.schedule, self.share) if self.checkpoints else 0
         self.gate = Gate(worker, self.share.lead, self.schedule, done)
         self.progress = Progress(
@@ -138,16 +140,16 @@ class Pipeline:
         arrays = self.links.gradients(operation.unit, self.share.stage.awaits(unit), step=step)
         self.worker.trace.value("version", self.updates + operation.version, step=step)
         with self.worker.work("backward", self.cost.backward_seconds, step=step):
-            gradients = self.share.stage.backward(unit, operation.version, arrays)
+            gradients = self.share.stage.backward(unit, operation.version, arrays, closing=operation.closing)
         self.links.send_gradients(operation.unit, gradients, step=step)
         if self.index == self.schedule.last:
             self.worker.trace.count("samples", self.share.unit_samples, step=step)
 
     def _update(self, operation: Operation, units: Admission, averaged: int) -> None:
         step = units.minibatch(operation.unit - 1)
-        if self.peers:
+        if self.replicated:
             with self.worker.trace.span("all_reduce", step=step):
-                self.share.stage.reduce(self.peers.all_reduce)
+                self.share.stage.reduce()
         with self.worker.work("update", self.cost.update_seconds, step=step):
             self.share.stage.update(operation.version, oldest=operation.oldest, units=averaged)
         aligned = operation.unit % (self.schedule.microbatches * self.schedule.period) == 0

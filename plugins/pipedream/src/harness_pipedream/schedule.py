@@ -32,12 +32,14 @@ class Operation(NamedTuple):
 
     ``version`` is the weight version that a forward or backward uses, or that an update makes. An
     update includes all units before ``unit``, and no version before ``oldest`` is used after it.
+    ``closing`` is a replica's last backward before an update.
     """
 
     kind: Literal["forward", "backward", "update"]
     unit: int
     version: int
     oldest: int = 0
+    closing: bool = False
 
 
 @dataclass(frozen=True)
@@ -108,8 +110,10 @@ class Schedule:
             if not waiting:
                 break
             done = waiting.popleft()
-            yield Operation("backward", done.unit, updates if self.versions == "naive" else done.version)
-            if (done.unit + stride) // size > updates:
+            version = updates if self.versions == "naive" else done.version
+            closing = (done.unit + stride) // size > updates
+            yield Operation("backward", done.unit, version, closing=closing)
+            if closing:
                 updates += 1
                 coming = waiting[0].version if waiting else self._version(stage, unit, updates)
                 oldest = updates if self.versions == "naive" else min(coming, updates)

@@ -5,7 +5,7 @@ Devices with a virtual clock charge the profile's seconds for it; links and sche
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +13,7 @@ from harness import HarnessError
 from harness_pipedream.progress import epoch_of
 
 if TYPE_CHECKING:
-    from harness import Worker
+    from harness import Communicator, Worker
     from harness_pipedream.runtime import Setup, StageCost
 
 
@@ -47,6 +47,7 @@ class SizedStage:
         self.receives = len(received)
         self._cost = cost
         self._received = received
+        self._peers: Communicator | None = None
 
     def forward(self, unit: int, version: int, inputs: Sequence[Any]) -> tuple[Any, ...]:
         """Arrays as large as the outputs."""
@@ -56,13 +57,18 @@ class SizedStage:
         """As many gradients as outputs."""
         return len(self._cost.outputs)
 
-    def backward(self, unit: int, version: int, gradients: Sequence[Any]) -> tuple[Any, ...]:
+    def join(self, peers: Communicator, *, overlaps: bool) -> None:
+        """Send, from now on, what summing gradients over the stage's replicas takes."""
+        self._peers = peers
+
+    def backward(self, unit: int, version: int, gradients: Sequence[Any], *, closing: bool = False) -> tuple[Any, ...]:
         """Arrays as large as the inputs."""
         return tuple(map(hollow, self._received))
 
-    def reduce(self, all_reduce: Callable[[Any], Any]) -> None:
-        """Send what summing the gradients takes."""
-        all_reduce(hollow(self._cost.parameter_bytes))
+    def reduce(self) -> None:
+        """Sum the round's gradient."""
+        if self._peers:
+            self._peers.all_reduce(hollow(self._cost.parameter_bytes))
 
     def update(self, version: int, *, oldest: int, units: int) -> None:
         """Nothing to update."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,9 @@ from harness_pipedream.weights import Weights
 
 if TYPE_CHECKING:
     import torch
+
+    from harness import Communicator
+    from harness_pipedream.reduction import Reduction
 
 INPUT = -1  # the id of the model's own input among the tensors that are handed on
 
@@ -47,6 +51,7 @@ class ModelStage:
         self._loss = loss
         self._recompute = recompute
         self._flights: dict[int, Flight] = {}
+        self._reduction: Reduction | None = None
 
     def forward(self, unit: int, version: int, inputs: Sequence[torch.Tensor]) -> tuple[torch.Tensor, ...]:
         """The outputs of a unit, for the next stage; none from the last."""
@@ -71,8 +76,19 @@ class ModelStage:
         flight.awaits = sum(map(carries_gradient, outputs, self.part.outputs))
         return tuple(output.detach() for output in outputs)
 
-    def backward(self, unit: int, version: int, gradients: Sequence[torch.Tensor]) -> tuple[torch.Tensor, ...]:
-        """The gradients for the stage before, given those of the outputs that carry one."""
+    def join(self, peers: Communicator, *, overlaps: bool) -> None:
+        """Sum gradients over the stage's replicas from now on, if it can be while backwards go on."""
+        from harness_pipedream.reduction import Reduction
+
+        self._reduction = Reduction(peers, self.weights.newest, overlaps=overlaps)
+
+    def backward(
+        self, unit: int, version: int, gradients: Sequence[torch.Tensor], *, closing: bool = False
+    ) -> tuple[torch.Tensor, ...]:
+        """The gradients for the stage before, given those of the outputs that carry one.
+
+        In the ``closing`` backward of a round, gradients are summed over the replicas as soon as they are there.
+        """
         import torch
 
         flight = self._flights.pop(unit)
@@ -84,8 +100,10 @@ class ModelStage:
             if output.requires_grad:
                 ends.append(output)
                 seeds.append(seed)
-        if ends:
-            torch.autograd.backward(ends, seeds)
+        early = self._reduction if closing else None
+        with self.weights.watched(version, early.give) if early else nullcontext():
+            if ends:
+                torch.autograd.backward(ends, seeds)
         self.weights.collect(version)
         return tuple(
             torch.zeros_like(leaf) if leaf.grad is None else leaf.grad for leaf in flight.inputs if leaf.requires_grad
@@ -95,9 +113,10 @@ class ModelStage:
         """How many gradients the next stage sends back for a unit."""
         return self._flights[unit].awaits
 
-    def reduce(self, all_reduce: Callable[[torch.Tensor], torch.Tensor]) -> None:
-        """Sum the round's gradient over the stage's replicas."""
-        self.weights.set_gradients(all_reduce(self.weights.flat_gradients()))
+    def reduce(self) -> None:
+        """Finish summing the round's gradient over the stage's replicas."""
+        if self._reduction:
+            self.weights.gradients = self._reduction.finish(self.weights.gradients)
 
     def update(self, version: int, *, oldest: int, units: int) -> None:
         """Step the newest weights with the gradient of a round of so many units."""

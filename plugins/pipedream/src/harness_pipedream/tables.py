@@ -7,6 +7,7 @@ from rich.console import Console
 from rich.table import Table
 
 from harness_pipedream.explain import Explanation, why
+from harness_pipedream.pacing import hiding_depth, paced
 from harness_pipedream.predict import Prediction
 
 COLUMNS = ("stage", "layers", "ranks", "ms", "compute", "all-reduce", "input", "in flight", "memory")
@@ -28,6 +29,7 @@ def summary(found: Explanation) -> list[str]:
     return [
         f"{plan}: {plan.kind} on {plan.workers} workers, {plan.noam} minibatches in flight",
         f"{_time(prediction.seconds)} a minibatch, held up by stage {slowest} ({why(prediction.stages[slowest])})",
+        _pace(prediction),
         f"{found.speedup:.2f} times data parallelism ({_time(found.data_parallel.seconds)}), "
         f"{found.speedup_over_one:.2f} times one worker, as cost model {found.cost!r} has it",
         f"memory {_size(prediction.memory_bytes)} at the fullest worker; "
@@ -35,6 +37,14 @@ def summary(found: Explanation) -> list[str]:
         f"communication {_size(prediction.communication_bytes)} a minibatch{share}; "
         f"data parallelism {_size(found.data_parallel.communication_bytes)}",
     ]
+
+
+def _pace(prediction: Prediction) -> str:
+    """What NOAM comes to with the time on links, and how many in flight would hide that."""
+    now, depth = paced(prediction), hiding_depth(prediction)
+    if depth == prediction.plan.noam:
+        return f"links are hidden with {depth} in flight"
+    return f"{_time(now)} with {prediction.plan.noam} in flight, which wait for links; {depth} would hide them"
 
 
 def _table(prediction: Prediction) -> Table:

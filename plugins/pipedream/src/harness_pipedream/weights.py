@@ -11,10 +11,12 @@ naive pipeline, whose backwards meet weights that their forwards did not see.
 
 from __future__ import annotations
 
+from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator, Sequence
 
     import torch
 
@@ -64,19 +66,34 @@ class Weights:
                 earlier = self._gradients[index]
                 self._gradients[index] = gradient if earlier is None else earlier.add_(gradient)
 
-    def flat_gradients(self) -> torch.Tensor:
-        """The round's summed gradients as one vector; zeros where no backward reached."""
-        import torch
+    @property
+    def gradients(self) -> list[torch.Tensor | None]:
+        """The round's summed gradients; ``None`` where no backward reached."""
+        return self._gradients
 
-        pairs = zip(self._gradients, self._newest, strict=True)
-        return torch.cat([(torch.zeros_like(p) if g is None else g).reshape(-1) for g, p in pairs])
+    @gradients.setter
+    def gradients(self, gradients: Sequence[torch.Tensor]) -> None:
+        self._gradients = list(gradients)
 
-    def set_gradients(self, flat: torch.Tensor) -> None:
-        """Replace the round's gradients by such a vector."""
-        import torch
+    @contextmanager
+    def watched(self, version: int, complete: Callable[[int, torch.Tensor], object]) -> Iterator[None]:
+        """Call ``complete(index, gradient)`` as soon as a backward at a version, the round's last, has a gradient."""
 
-        parts = torch.split(flat, [parameter.numel() for parameter in self._newest])
-        self._gradients = [part.view_as(p) for part, p in zip(parts, self._newest, strict=True)]
+        def tell(index: int, parameter: torch.Tensor) -> None:
+            assert parameter.grad is not None
+            earlier = self._gradients[index]
+            complete(index, parameter.grad if earlier is None else earlier + parameter.grad)
+
+        hooks = [
+            parameter.register_post_accumulate_grad_hook(partial(tell, index))  # type: ignore[no-untyped-call]
+            for index, parameter in enumerate(self._versions[version])
+            if parameter.requires_grad
+        ]
+        try:
+            yield
+        finally:
+            for hook in hooks:
+                hook.remove()
 
     def step(self, version: int, *, oldest: int, units: int) -> None:
         """Make a version: one optimizer step on the newest weights with the round's gradient, averaged over its units.
