@@ -70,30 +70,34 @@ class Selector(Record):
     """Which cells a claim speaks of: a glob on the label (or an exact component name) for each coordinate.
 
     ``best`` ("min METRIC" or "max METRIC") keeps, among the labels that fit, the one whose median is
-    best, on ``on_seeds`` where given; those seeds are not reported.
+    best, on ``on_seeds`` where given; those seeds are not reported. ``when`` ("b.accuracy - a.accuracy >= -0.02")
+    says which of them come into question, themselves and next to aliases without ``best``.
     """
 
-    workload: str | None = None
-    parallelizer: str | None = None
-    device: str | None = None
-    best: str | None = None
-    on_seeds: tuple[int, ...] = ()
+    workload: str | None = Field(None, description="which workload; any if there is none")
+    parallelizer: str | None = Field(None, description="which parallelizer")
+    device: str | None = Field(None, description="which device")
+    best: str | None = Field(None, description="'min METRIC' or 'max METRIC', where several labels fit")
+    on_seeds: tuple[int, ...] = Field((), description="seeds that choose the best, and are not reported")
+    when: str | None = Field(None, description="what the median of a candidate for best has to meet: 'b.loss <= 1'")
 
 
 class ClaimSpec(Record):
     """A sentence of a paper, made executable."""
 
-    id: str
-    says: str
-    source: str
-    cells: dict[str, Selector]
+    id: str = Field(description="short, unique in its suite")
+    says: str = Field(description="the paper's sentence")
+    source: str = Field(description="where it stands: 'NeurIPS 2018, abstract'")
+    cells: dict[str, Selector] = Field(description="which cells each name in the measure stands for")
     measure: str = Field(description="arithmetic on metrics of the named cells: 'a.risk / b.risk'")
     holds: str = Field(description="'<= 1.02', '0.98..1.02', or '>= 0.95 in 4 of 5'")
-    when: str | None = None
-    estimator: str | None = None
+    when: str | None = Field(None, description="a condition that a pair has to meet: 'b.final_accuracy >= 0.8'")
+    estimator: str | None = Field(None, description="reduces all pairs to a number, where no formula does")
     each: Literal["workload", "parallelizer", "device"] | None = Field(None, description="one claim for each label")
-    paper: float | str | None = None
-    evidence: Literal["verified", "reported"] | None = None
+    paper: float | str | None = Field(None, description="the paper's figure, where it gives one")
+    evidence: Literal["verified", "reported"] | None = Field(
+        None, description="whether that figure was seen in the paper, or told by others"
+    )
 
 
 Verdict = Literal["holds", "falls short", "inconclusive", "not measured"]

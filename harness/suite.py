@@ -16,9 +16,10 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveInt, ValidationError
 
+from harness.claimcheck import check_claim
 from harness.components import Budget, Device, Parallelizer, Workload
 from harness.errors import HarnessError
-from harness.pairing import check_claim, pairings
+from harness.pairing import pairings
 from harness.records import CellSpec, ClaimSpec, ComponentSpec
 from harness.registry import NotInstalled, Registry, explain
 from harness.units import ByteSize, Duration
@@ -34,28 +35,34 @@ class _Table(BaseModel):
 class MatrixTable(_Table):
     """One ``[[matrix]]``: every combination of its lists becomes a cell."""
 
-    workload: Entry | list[Entry]
-    parallelizer: Entry | list[Entry]
-    device: Entry | list[Entry] = "cpu"
-    seeds: PositiveInt | Annotated[list[NonNegativeInt], Field(min_length=1)] = 1
-    budget: Budget | None = None
-    time_limit: Duration | None = None
-    memory_limit: ByteSize | None = None
-    numerics: bool = True
-    python: str | None = None
+    workload: Entry | list[Entry] = Field(
+        description="a name, or a table of name, label and parameters; of lists, every combination"
+    )
+    parallelizer: Entry | list[Entry] = Field(description="likewise; each has to accept each workload")
+    device: Entry | list[Entry] = Field("cpu", description="likewise")
+    seeds: PositiveInt | Annotated[list[NonNegativeInt], Field(min_length=1)] = Field(
+        1, description="how many, counted from 0, or a list of them; a cell for each"
+    )
+    budget: Budget | None = Field(None, description="in place of the suite's")
+    time_limit: Duration | None = Field(None, description="in place of the suite's")
+    memory_limit: ByteSize | None = Field(None, description="in place of the suite's")
+    numerics: bool = Field(True, description="false leaves computation out, on devices that know its cost")
+    python: str | None = Field(None, description="another interpreter, for components whose pins clash")
 
 
 class SuiteTable(_Table):
     """A suite file."""
 
-    title: str
-    description: str = ""
-    metrics: list[Entry] = Field(min_length=1)
-    matrix: list[MatrixTable] = Field(min_length=1)
-    claims: list[ClaimSpec] = []
-    budget: Budget = Budget()
-    time_limit: Duration = 600.0
-    memory_limit: ByteSize = 16 * 2**30
+    title: str = Field(description="in one line, over its tables")
+    description: str = Field("", description="what is compared, on what, and what to know to read the figures")
+    metrics: list[Entry] = Field(
+        min_length=1, description="names, or tables of name, label and parameters; taken of every cell"
+    )
+    matrix: list[MatrixTable] = Field(min_length=1, description="tables [[matrix]]: the cells")
+    claims: list[ClaimSpec] = Field([], description="tables [[claims]]: what is to be tested")
+    budget: Budget = Field(Budget(), description="how far each cell goes: whichever of its limits comes first")
+    time_limit: Duration = Field(600.0, description="after which a cell is stopped, such as '5 min'")
+    memory_limit: ByteSize = Field(16 * 2**30, description="resident memory of a cell's processes, such as '4 GiB'")
 
 
 @dataclass(frozen=True)

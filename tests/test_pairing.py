@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from harness.claimcheck import check_claim
 from harness.errors import HarnessError
-from harness.pairing import COORDINATES, check_claim, expand, pairings, select
+from harness.pairing import COORDINATES, expand, pairings, select
 from harness.records import CellResult, CellSpec, ClaimSpec, ComponentSpec, Selector
 
 
@@ -154,6 +155,41 @@ def test_a_candidate_that_mostly_fails_is_not_the_best(lost: str) -> None:
     assert {u["b"].parallelizer.label for u in pairings(question, cells, results)} == {"sgd-2"}
 
 
+def accurate(spec: CellSpec, accuracy: float, spent: float) -> CellResult:
+    return CellResult(cell=spec, outcome="done", metrics={"risk": spent, "accuracy": accuracy})
+
+
+CHEAPEST = versus(
+    {"parallelizer": "saga"},
+    {"parallelizer": "sgd-*", "best": "min risk", "when": "b.accuracy - a.accuracy >= -0.02"},
+    each="workload",
+)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(st.tuples(*[st.integers(80, 100)] * 4, st.permutations([1, 2, 3])), min_size=3, max_size=3))
+def test_best_among_those_that_meet_a_condition_is_that_of_a_plain_search(seeds: list[Any]) -> None:
+    cells = grid("u", "saga sgd-1 sgd-2 sgd-3", 3)
+    names = ["saga", "sgd-1", "sgd-2", "sgd-3"]
+    gained = {(name, seed): seeds[seed][names.index(name)] / 100 for name in names for seed in range(3)}
+    results = {
+        c.id: accurate(c, gained[c.parallelizer.label, c.seed], 1.0 + names.index(c.parallelizer.label)) for c in cells
+    }
+    good = [
+        name for name in names[1:] if sorted(gained[name, seed] - gained["saga", seed] for seed in range(3))[1] >= -0.02
+    ]
+    found = {unit["b"].parallelizer.label for unit in pairings(CHEAPEST, cells, results)}
+    assert found == set(good[:1])
+
+
+def test_a_candidate_whose_pairs_mostly_lack_a_number_does_not_come_into_question() -> None:
+    cells = grid("u", "saga sgd-1 sgd-2", 3)
+    results = {c.id: accurate(c, 0.9, 1.0 if c.parallelizer.label == "sgd-1" else 2.0) for c in cells}
+    for lost in [c for c in cells if c.parallelizer.label == "sgd-1"][:2]:
+        results[lost.id] = CellResult(cell=lost, outcome="failed")
+    assert {unit["b"].parallelizer.label for unit in pairings(CHEAPEST, cells, results)} == {"sgd-2"}
+
+
 def test_where_no_candidate_was_measured_there_is_no_best_and_no_pair() -> None:
     cells = grid("u", "saga sgd-1", 4)
     results = {c.id: done(c, 1.0) for c in cells if c.seed != 3}
@@ -180,6 +216,16 @@ WRONG: dict[str, tuple[ClaimSpec, str]] = {
     "seeds for nothing": (versus(SAGA, {**SGD, "on_seeds": [0]}), "there is no best"),
     "seeds that are not": (versus(SAGA, {**SGD, "best": "min risk", "on_seeds": [7]}), "no cell has the seed 7"),
     "no seeds left": (versus(SAGA, {**SGD, "best": "min risk", "on_seeds": [0, 1]}), "on_seeds takes every seed"),
+    "unknown metric in a candidate's when": (
+        versus(SAGA, {**SGD, "best": "min risk", "when": "b.rsik >= 1"}),
+        "'rsik'",
+    ),
+    "candidates of nothing": (versus(SAGA, {**SGD, "when": "b.risk >= 1"}), "there is no best"),
+    "when of another": (versus(SAGA, {**SGD, "best": "min risk", "when": "a.risk >= 1"}), "says nothing of b"),
+    "when of a best one": (
+        versus({**SAGA, "best": "min risk"}, {**SGD, "best": "min risk", "when": "b.risk - a.risk >= 1"}),
+        "names a, which is chosen by best itself",
+    ),
     "unknown estimator": (versus(SAGA, SGD, estimator="rnak"), "unknown estimator 'rnak'; did you mean 'rank'"),
     "each of what is compared": (versus(SAGA, SGD, each="parallelizer"), "compared by parallelizer"),
     "condition": (versus(SAGA, SGD, holds="=< 1"), "condition '=< 1' cannot be read"),

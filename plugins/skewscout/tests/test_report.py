@@ -14,6 +14,7 @@ import pytest
 
 from harness.store import Run
 from harness.workloads.census import CensusMlp
+from harness_skewscout import decisions
 from harness_skewscout.report import TITLE, sections
 
 SUITE = """
@@ -60,3 +61,21 @@ def test_labels_of_suites_stay_text(run: Run) -> None:
 
 def test_a_run_without_partitions_has_no_section(run: Run, tmp_path: Path) -> None:
     assert sections(Run(tmp_path, run.record)) == []
+    assert decisions.sections(Run(tmp_path, run.record)) == []
+
+
+def test_every_decision_is_plotted_over_the_minibatches(run: Run) -> None:
+    ((title, html),) = decisions.sections(run)
+    assert title == decisions.TITLE
+    assert "&lt;b&gt;" in html
+    assert "<b>" not in html
+    plots = [json.loads(text) for text in re.findall(r'<script type="application/json">(.*?)</script>', html)]
+    assert len(plots) == 3
+    for plot in plots:
+        (line,) = plot["data"]
+        assert line["x"] == [9.0, 19.0]
+    setting, loss, communication = (plot["data"][0]["y"] for plot in plots)
+    assert set(setting) <= {1.0, 2.0, 5.0, 10.0}
+    assert all(-1 <= value <= 1 for value in loss)
+    # One local step: a full exchange at each of 9 and of 10 minibatches, and a travel, which is counted.
+    assert communication[0] == pytest.approx((9 + 1) / 10)

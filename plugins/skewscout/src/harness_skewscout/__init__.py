@@ -6,7 +6,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness import Metric, Parallelizer, hookimpl
+from harness import Estimator, Metric, Parallelizer, hookimpl
+from harness_skewscout.estimators import DEGREE_CORRELATION
 from harness_skewscout.metrics import AccuracyOfMean, NormalizationDivergence, UpdateBytes
 from harness_skewscout.parallelizers import Bsp, Dgc, FedAvg, Gaia, SkewScout
 
@@ -27,11 +28,17 @@ def harness_metrics() -> Iterable[type[Metric]]:
 
 
 @hookimpl
-def harness_report_sections(run: Run) -> Iterable[tuple[str, str]]:
-    """How the labels are divided."""
-    from harness_skewscout.report import sections
+def harness_estimators() -> Iterable[Estimator]:
+    """For the claim that more skew costs more."""
+    return [DEGREE_CORRELATION]
 
-    return sections(run)
+
+@hookimpl
+def harness_report_sections(run: Run) -> Iterable[tuple[str, str]]:
+    """How the labels are divided, and what SkewScout decided."""
+    from harness_skewscout import decisions, report
+
+    return [*report.sections(run), *decisions.sections(run)]
 
 
 @hookimpl

@@ -71,6 +71,7 @@ class Controller:
         self.rule.setting = self.grid[chosen]
         if exchange.rows[0] == 0:  # all workers come to the same decision
             trace.value("accuracy_loss", loss, step=steps)
+            trace.value("communication", rate, step=steps)
             trace.value("objective", objective, step=steps)
             trace.value("setting", self.rule.setting, step=steps)
 
