@@ -20,12 +20,13 @@ from harness.parallelizers.serial import SerialRun
 from harness.workloads.census import CensusMlp
 from harness.workloads.fashion import FashionCnn, FashionResnet, FashionVgg
 from harness.workloads.text import TextLstm
+from harness.workloads.verses import VersesBag
 
 
 @hookimpl
 def harness_workloads() -> Iterable[type[Workload]]:
     """Workloads that need no plugin."""
-    return [CensusMlp, FashionCnn, FashionResnet, FashionVgg, TextLstm]
+    return [CensusMlp, FashionCnn, FashionResnet, FashionVgg, TextLstm, VersesBag]
 
 
 @hookimpl

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field, PositiveInt
 
 from harness.workloads.training import TrainingWorkload
 
 if TYPE_CHECKING:
+    import numpy as np
     import torch
+    from numpy.typing import NDArray
 
 TEST_SHARE = 0.2
+Group = Literal["workclass", "education", "marital-status", "occupation", "relationship", "native-country"]
 
 
 class CensusMlp(TrainingWorkload):
@@ -21,6 +24,7 @@ class CensusMlp(TrainingWorkload):
     name: ClassVar[str] = "census-mlp"
 
     hidden: PositiveInt = Field(64, description="width of the hidden layer")
+    grouped_by: Group = Field("occupation", description="what a split by field goes by")
 
     def model(self) -> torch.nn.Module:
         """Two dense layers."""
@@ -36,6 +40,14 @@ class CensusMlp(TrainingWorkload):
     def test_set(self) -> tuple[torch.Tensor, torch.Tensor]:
         """The last fifth, in the file's own order, whatever the seed."""
         return self._split[1]
+
+    def field(self) -> NDArray[np.int32]:
+        """Each person's occupation, or what else they are grouped by."""
+        from harness.datasets import adult
+        from harness.datasets.census import CATEGORIES
+
+        groups: NDArray[np.int32] = adult().columns[: len(self.train_set()[1]), CATEGORIES.index(self.grouped_by)]
+        return groups
 
     @cached_property
     def _split(self) -> tuple[tuple[torch.Tensor, torch.Tensor], tuple[torch.Tensor, torch.Tensor]]:

@@ -106,3 +106,22 @@ def language_model(vocabulary: int, *, embedding: int, hidden: int, layers: int)
     widths = [embedding] + [hidden] * layers
     recurrent = [Recurrent(inputs, hidden) for inputs in widths[:-1]]
     return nn.Sequential(nn.Embedding(vocabulary, embedding), *recurrent, Scores(hidden, vocabulary))
+
+
+class Bag(nn.Module):
+    """The mean of embeddings (n, t) -> (n, width) of the numbers below ``words``; ``words`` itself is no word."""
+
+    def __init__(self, words: int, width: int) -> None:
+        super().__init__()
+        self.words = words
+        self.embedding = nn.Embedding(words + 1, width, padding_idx=words)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Leave out what is no word."""
+        vectors: torch.Tensor = self.embedding(x)
+        return vectors.sum(1) / (x != self.words).sum(1, keepdim=True).clamp(min=1)
+
+
+def bag_classifier(words: int, classes: int, *, embedding: int) -> nn.Sequential:
+    """A bag of embeddings and one dense layer."""
+    return nn.Sequential(Bag(words, embedding), nn.Linear(embedding, classes))

@@ -68,7 +68,7 @@ class TextLstm(TrainingWorkload):
 
         numbers = np.arange((len(self._text) - 1) // self.length)
         held_out = numbers % HELD_OUT == HELD_OUT - 1
-        return _spread(numbers[~held_out], self.samples), _spread(numbers[held_out], self.evaluation_samples)
+        return spread(numbers[~held_out], self.samples), spread(numbers[held_out], self.evaluation_samples)
 
     @cached_property
     def _sets(self) -> tuple[tuple[torch.Tensor, torch.Tensor], tuple[torch.Tensor, torch.Tensor]]:
@@ -83,7 +83,7 @@ class TextLstm(TrainingWorkload):
         return torch.from_numpy(self._text.codes[places]), torch.from_numpy(self._text.codes[places + 1])
 
 
-def _spread(numbers: NDArray[np.int64], most: int) -> NDArray[np.int64]:
+def spread(numbers: NDArray[np.int64], most: int) -> NDArray[np.int64]:
     """At most so many of them, evenly spaced."""
     import numpy as np
 

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from harness.datasets import ADULT
+from harness.datasets.census import TEST_ROWS
 from harness.errors import HarnessError
 from harness.workloads.census import CensusMlp
+from harness.workloads.fashion import FashionCnn
 from harness.workloads.partition import by_dirichlet, by_field, by_label, check, even
 
 LABELS = np.random.default_rng(0).integers(0, 10, 5000)
@@ -83,5 +87,19 @@ def test_a_workload_gives_the_same_partition_for_a_seed() -> None:
 
 
 def test_a_workload_without_a_field_says_so() -> None:
-    with pytest.raises(HarnessError, match="census-mlp has no field to split by"):
-        CensusMlp(split="field").partition(0)
+    with pytest.raises(HarnessError, match="fashion-cnn has no field to split by"):
+        FashionCnn(split="field", samples=100).partition(0)
+
+
+def test_a_split_of_the_census_by_field_keeps_groups_together() -> None:
+    workload = CensusMlp(split="field", grouped_by="education", partitions=4)
+    groups = [set(workload.field()[part].tolist()) for part in workload.partition(0)]
+    assert sum(map(len, groups)) == len(set().union(*groups)) == 16
+    masters = people_with("education", "Masters")
+    (home,) = (part for part in workload.partition(0) if masters[0] in part)
+    assert set(masters) <= set(home.tolist())
+
+
+def people_with(column: str, value: str) -> list[int]:
+    rows = pq.read_table(ADULT.path("adult.parquet.brotli")).column(column).to_pylist()[TEST_ROWS:]
+    return [row for row in np.flatnonzero([found == value for found in rows]).tolist() if row < 26_048]

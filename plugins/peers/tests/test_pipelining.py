@@ -205,7 +205,7 @@ budget = { steps = 20 }
 def test_cells_of_the_command_line_train_over_processes(tmp_path: Path) -> None:
     (tmp_path / "suite.toml").write_text(SUITE)
     command = [sys.executable, "-m", "harness", "run", "suite.toml", "-o", "out", "--json"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=250)
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=500)
     cells = {cell["parallelizer"]: cell for cell in json.loads(done.stdout)["cells"]}
     for name in ("1f1b", "gpipe"):
         metrics = cells[name]["metrics"]
