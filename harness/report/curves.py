@@ -33,12 +33,13 @@ class Curve:
 
 @dataclass(frozen=True)
 class Span:
-    """One worker's span, in seconds since the cell's first event."""
+    """One worker's span, in seconds since the work began; ``encloses`` where others lie within it."""
 
     name: str
     worker: int
     start: float
     seconds: float
+    encloses: bool = False
 
 
 @dataclass
@@ -112,20 +113,33 @@ def curve(lines: Sequence[Line]) -> Curve | None:
 
 
 def spans(trace: Trace) -> list[Span]:
-    """The longest spans of each trace, in the order of their start."""
-    events = trace.events.where(trace.events.kind == SPAN)
-    lengths = events.end - events.start
-    longest = np.sort(np.argsort(-lengths, kind="stable")[:MOST_SPANS])
-    origin = float(trace.events.start.min())
+    """The workers' first spans from the beginning of their work on, in the order of their start."""
+    events = trace.events
+    events = events.where((events.kind == SPAN) & (events.worker >= 0) & (events.end > events.start))
+    encloses = enclosing(events)
+    working = trace.at_work(events.where(~encloses)).start
+    begins = float(working.min()) if len(working) else 0.0
     return [
         Span(
             trace.table[events.name[i]],
             int(events.worker[i]),
-            float(events.start[i]) - origin,
-            float(lengths[i]),
+            float(events.start[i]) - begins,
+            float(events.end[i] - events.start[i]),
+            bool(encloses[i]),
         )
-        for i in longest
-    ]
+        for i in np.argsort(events.start, kind="stable")
+        if events.end[i] > begins
+    ][:MOST_SPANS]
+
+
+def enclosing(spans: Events) -> NDArray[np.bool_]:
+    """Whether some other span of the same worker lies within each one; spans of a worker are nested or apart."""
+    order = np.lexsort((-spans.end, spans.start, spans.worker))
+    here, following = order[:-1], order[1:]
+    found = np.zeros(len(order), bool)
+    found[here] = (spans.worker[here] == spans.worker[following]) & (spans.end[following] <= spans.end[here])
+    found[here] &= spans.start[following] < spans.end[here]
+    return found
 
 
 def _of_first_worker(events: Events) -> Events:

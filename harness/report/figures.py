@@ -12,10 +12,12 @@ from harness.report.curves import Curve, Span
 from harness.report.markup import Markup, element
 from harness.report.summary import Group
 
-# Okabe and Ito's: told apart with every kind of colour vision, on white and on black.
-COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#8a8a8a", "#a6761d")
+# After Okabe and Ito, for every kind of colour vision; each at least 3 to 1 against the page, light or dark.
+COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#8a63d2", "#b98000", "#8a8a8a", "#3098d0")
 SYMBOLS = ("circle", "square", "diamond", "triangle-up", "cross", "x", "star", "hexagon")
 DASHES = ("solid", "dash", "dot", "dashdot", "longdash")
+PATTERNS = ("", "/", ".", "x")  # for kinds of spans beyond the colours
+THICK, THIN = (-0.35, 0.6), (0.32, 0.08)  # offset and width of a bar, in rows
 MOST_BANDS = 5  # more of them, one over another, hide the lines
 WIDE = 100.0  # a range of values that only a logarithmic axis shows
 
@@ -125,28 +127,38 @@ def _line(name: str, curve: Curve, index: int, *, banded: bool) -> list[dict[str
     return [band, line]
 
 
-def timeline(title: str, spans: Sequence[Span]) -> Figure:
-    """A bar for each span, a row for each worker."""
+def timeline(title: str, spans: Sequence[Span], kinds: Sequence[str]) -> Figure:
+    """A bar for each span, a row for each worker; a kind has the colour of its place in ``kinds``."""
     workers = sorted({span.worker for span in spans})
-    names = list(dict.fromkeys(span.name for span in spans))
-    traces = []
-    for i, name in enumerate(names):
-        found = [span for span in spans if span.name == name]
-        traces.append(
-            {
-                "type": "bar",
-                "orientation": "h",
-                "name": _label(name),
-                "base": _digits([span.start for span in found]),
-                "x": _digits([span.seconds for span in found]),
-                "y": [workers.index(span.worker) for span in found],
-                "marker": {"color": COLOURS[i % len(COLOURS)]},
-                "opacity": 0.8,
-            }
-        )
-    labels = ["cell" if worker < 0 else f"worker {worker}" for worker in workers]
+    traces = [
+        _bars(kind, index, [span for span in spans if span.name == kind], workers)
+        for index, kind in enumerate(kinds)
+        if any(span.name == kind for span in spans)
+    ]
+    labels = [f"worker {worker}" for worker in workers]
     axis = {"tickvals": list(range(len(workers))), "ticktext": labels, "automargin": True}
-    return Figure(title, traces, {"title": {"text": "seconds"}}, axis, 180 + 40 * len(workers))
+    end = max((span.start + span.seconds for span in spans if not span.encloses), default=0.0)
+    time = {"title": {"text": "seconds since the work began"}, "range": _digits([0, end])}
+    return Figure(title, traces, time, axis, 180 + 40 * len(workers))
+
+
+def _bars(kind: str, index: int, spans: Sequence[Span], workers: Sequence[int]) -> dict[str, Any]:
+    """The spans of one kind; those that enclose others are thin lines above them."""
+    again = index // len(COLOURS)
+    return {
+        "type": "bar",
+        "orientation": "h",
+        "name": _label(kind),
+        "base": _digits([span.start for span in spans]),
+        "x": _digits([span.seconds for span in spans]),
+        "y": [workers.index(span.worker) for span in spans],
+        "offset": [THIN[0] if span.encloses else THICK[0] for span in spans],
+        "width": [THIN[1] if span.encloses else THICK[1] for span in spans],
+        "marker": {
+            "color": COLOURS[index % len(COLOURS)],
+            "pattern": {"shape": PATTERNS[again % len(PATTERNS)]},
+        },
+    }
 
 
 def _digits(values: Sequence[float]) -> list[float]:

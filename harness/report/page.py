@@ -52,19 +52,20 @@ def render(summary: Summary, registry: Registry) -> str:
 
 
 def _main(summary: Summary, registry: Registry) -> Markup:
-    traced = curves.read(summary.run)
+    traced, added = curves.read(summary.run), _of_plugins(summary, registry)
     parts = {
         "claims": sections.claims(summary, registry),
         "comparisons": sections.comparisons(summary),
         "convergence": sections.convergence(traced),
         "bytes": sections.sent(traced),
         "timeline": sections.timelines(traced),
-        **_of_plugins(summary, registry),
+        **{identity: section(identity, title, html) for identity, (title, html) in added.items()},
         "parameters": sections.parameters(summary),
         "environment": sections.environment(summary),
         "problems": sections.problems(summary),
     }
-    links = (element("li", element("a", name.capitalize(), href=f"#{name}")) for name in parts)
+    titles = {name: added[name][0] if name in added else name.capitalize() for name in parts}
+    links = (element("li", element("a", title, href=f"#{name}")) for name, title in titles.items())
     return join(
         [
             element("a", "Skip to the claims", class_="skip", href="#claims"),
@@ -80,12 +81,10 @@ def _about(summary: Summary) -> Markup:
     return text(f"{summary.run.record.created}: {done} of {len(summary.run.record.cells)} cells done")
 
 
-def _of_plugins(summary: Summary, registry: Registry) -> dict[str, Markup]:
+def _of_plugins(summary: Summary, registry: Registry) -> dict[str, tuple[str, Markup]]:
     """The plugins' sections: a title that is text, and HTML that is trusted as its plugin is."""
     offered = [one for given in registry.observe("harness_report_sections", run=summary.run) for one in given or ()]
-    return {
-        f"plugin-{i}": section(f"plugin-{i}", str(title), Markup(html)) for i, (title, html) in enumerate(offered, 1)
-    }
+    return {f"plugin-{i}": (str(title), Markup(html)) for i, (title, html) in enumerate(offered, 1)}
 
 
 def _packaged(name: str) -> str:

@@ -158,10 +158,12 @@ def _bytes(totals: list[float] | None) -> str:
 
 
 def timelines(traced: Mapping[curves.Key, curves.Group]) -> Markup:
-    """The longest spans of one cell of each group that launched workers."""
-    figures = [timeline(group.timeline_of, group.timeline) for group in traced.values() if group.timeline]
-    said = "One cell of each group, its longest spans." if figures else "No cell launched workers."
-    return section("timeline", "Timeline", element("p", said), _plots(figures))
+    """The first spans of one cell of each group that launched workers."""
+    kinds = list(dict.fromkeys(span.name for group in traced.values() for span in group.timeline))
+    figures = [timeline(group.timeline_of, group.timeline, kinds) for group in traced.values() if group.timeline]
+    said = f"The first {curves.MOST_SPANS} spans of one cell of each group; a thin line encloses those below it."
+    found = element("p", said if figures else "No cell launched workers.")
+    return section("timeline", "Timeline", found, _plots(figures))
 
 
 def parameters(summary: Summary) -> Markup:

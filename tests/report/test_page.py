@@ -114,8 +114,9 @@ class Adds:
         return [(HOSTILE, f"<em>{len(run.record.cells)} cells</em>")]
 
 
-def test_a_plugin_adds_a_section_whose_title_is_text(summary: Summary, registry: Registry) -> None:
+def test_a_plugin_adds_a_section_whose_title_is_text_and_its_link(summary: Summary, registry: Registry) -> None:
     registry.manager.register(Adds())
     added = render(summary, registry)
     assert "<em>6 cells</em>" in added
     assert f"<h2>{escape(HOSTILE)}</h2>" in added
+    assert f'<a href="#plugin-1">{escape(HOSTILE)}</a>' in added
