@@ -4,6 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PLUGINS := $(wildcard plugins/*/pyproject.toml)
+PYTEST := $(CURDIR)/$(BIN)/pytest -n 2 --dist loadfile
 STAMP := $(VENV)/.installed
 
 # Some environments forbid writing byte code, which makes every start slow.
@@ -15,8 +16,8 @@ run: $(STAMP)
 	$(BIN)/harness run suites/smoke.toml
 
 test: $(STAMP) tools
-	$(BIN)/pytest tests
-	@set -e; for plugin in $(dir $(PLUGINS)); do echo "== $$plugin"; (cd $$plugin && $(CURDIR)/$(BIN)/pytest tests); done
+	$(PYTEST) tests
+	@set -e; for plugin in $(dir $(PLUGINS)); do echo "== $$plugin"; (cd $$plugin && $(PYTEST) tests); done
 
 # What some tests drive: a browser for the page, ip and tc for limited links. Where they cannot be had, those tests skip.
 tools:
@@ -50,5 +51,5 @@ $(STAMP): pyproject.toml constraints.txt $(PLUGINS)
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip setuptools -c constraints.txt
 	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[torch,report,dev,docs]' \
-		$(foreach plugin,$(filter-out plugins/peers/,$(dir $(PLUGINS))),-e $(plugin)) -e 'plugins/peers[pipelining,scikit-learn]'
+		$(foreach plugin,$(filter-out plugins/peers/,$(dir $(PLUGINS))),-e $(plugin)) -e 'plugins/peers[libmf,pipelining,scikit-learn,tomotopy]'
 	touch $@

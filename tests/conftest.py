@@ -38,7 +38,7 @@ def registry(unruly: Path) -> Registry:
 def harness(unruly: Path, tmp_path: Path) -> Harness:
     """Run the command line in a fresh process, in an empty folder."""
 
-    def run(*arguments: str, timeout: float = 120, **variables: str) -> subprocess.CompletedProcess[str]:
+    def run(*arguments: str, timeout: float = 500, **variables: str) -> subprocess.CompletedProcess[str]:
         environment = {**os.environ, "HARNESS_PLUGINS": "unruly", "COLUMNS": "200", **variables}
         command = [sys.executable, "-m", "harness", *arguments]
         return subprocess.run(

@@ -1,8 +1,9 @@
 """What the docs say is true: their commands run, their examples are valid, and the site builds and needs no network.
 
 A page's ``sh`` blocks run in order, as one script, in a scratch clone with an environment of its own. A comment on
-the lines before a block is the only exception: ``<!-- not run here: REASON -->`` skips it, and
+the lines before a block is the only exception: ``<!-- not run here: REASON -->`` skips it, whatever its language, and
 ``<!-- run here as: COMMANDS -->`` runs something cheaper. A block with ``title="FILE"`` is a file in that clone.
+The plugins' READMEs are pages like the others.
 """
 
 from __future__ import annotations
@@ -27,7 +28,8 @@ from harness.registry import load
 from harness.suite import parse
 
 ROOT = Path(__file__).parent.parent
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
+READMES = sorted(ROOT.glob("plugins/*/README.md"))
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md")), *READMES]
 BLOCK = re.compile(
     r"(?:^<!-- (?P<how>not run here|run here as):(?P<other>.*?)-->\n)?"
     r'^```(?P<language>\w+)(?: title="(?P<file>.+?)")?\n'
@@ -66,15 +68,16 @@ def blocks_of(page: Path) -> list[Block]:
 BLOCKS = [block for page in PAGES for block in blocks_of(page)]
 
 
+LEFT_OUT = [block for block in BLOCKS if block.how == "not run here"]
+
+
 def of(language: str) -> list[Block]:
-    return [block for block in BLOCKS if block.language == language]
+    return [block for block in BLOCKS if block.language == language and block not in LEFT_OUT]
 
 
 KNOWN = {command.name or (command.callback.__name__ if command.callback else "") for command in app.registered_commands}
 KNOWN |= {group.name or "" for group in app.registered_groups} | set(load().names("command"))
-COMMANDS = of("sh")
-LEFT_OUT = [block for block in COMMANDS if block.how == "not run here"]
-RUN = [block for block in COMMANDS if block not in LEFT_OUT]
+RUN = of("sh")
 
 
 def environment(folder: Path) -> Path:
@@ -110,6 +113,7 @@ def clone(tmp_path: Path) -> Path:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("page", sorted({block.page for block in RUN}), ids=lambda page: str(page.relative_to(ROOT)))
 def test_the_commands_of_a_page_run_in_order(page: Path, clone: Path) -> None:
     for block in blocks_of(page):
@@ -118,7 +122,7 @@ def test_the_commands_of_a_page_run_in_order(page: Path, clone: Path) -> None:
     script = "\n".join(f"echo '== {block}' >&2\n{block.other or block.text}" for block in RUN if block.page == page)
     variables = {k: v for k, v in os.environ.items() if not k.startswith(("HARNESS_PLUGINS", "PYTEST", "PYTHONPATH"))}
     variables |= {"PATH": f"{clone / '.venv/bin'}:{os.environ['PATH']}", "VIRTUAL_ENV": str(clone / ".venv")}
-    command = ["timeout", "240", "bash", "-euo", "pipefail", "-c", script]
+    command = ["timeout", "800", "bash", "-euo", "pipefail", "-c", script]
     done = subprocess.run(command, cwd=clone, env=variables, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
 
@@ -130,16 +134,22 @@ def test_a_block_that_is_not_run_says_why(block: Block) -> None:
 
 
 def test_the_tests_that_run_other_blocks_exist() -> None:
-    named = {name for block in LEFT_OUT for name in re.findall(r"tests/\S+\.py", block.other)}
+    named = {name for block in LEFT_OUT for name in re.findall(r"[\w/]*tests/\S+\.py", block.other)}
     assert not {name for name in named if not (ROOT / name).is_file()}
 
 
-@pytest.mark.parametrize(
-    "page", [*PAGES, *sorted(ROOT.glob("plugins/*/README.md"))], ids=lambda page: str(page.relative_to(ROOT))
-)
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_a_command_that_a_text_names_exists(page: Path) -> None:
     named = re.findall(r"(?:^|`)harness ([a-z]+)\b", page.read_text(encoding="utf-8"), re.MULTILINE)
     assert set(named) <= KNOWN
+
+
+# The pages of the site have theirs checked when it is built.
+@pytest.mark.parametrize("page", [*PAGES[:2], *READMES], ids=lambda page: str(page.relative_to(ROOT)))
+def test_a_link_within_the_project_leads_somewhere(page: Path) -> None:
+    text = BLOCK.sub("", page.read_text(encoding="utf-8"))
+    links = {link.partition("#")[0] for link in re.findall(r"\]\(([^)\s]+)\)", text) if not re.match(r"\w+:", link)}
+    assert not {link for link in links if not (page.parent / link).exists()}
 
 
 def test_every_block_is_of_a_language_that_is_tested() -> None:
@@ -152,7 +162,8 @@ def test_every_block_is_of_a_language_that_is_tested() -> None:
 def test_a_toml_block_is_valid_and_a_suite_has_cells(block: Block) -> None:
     table = tomllib.loads(block.text)
     if "matrix" in table:
-        assert parse(block.text, name="docs", where=str(block), registry=load()).cells
+        head = "" if "title" in table else 'title = "A part of a suite"\nmetrics = ["wall_time"]\n'
+        assert parse(head + block.text, name="docs", where=str(block), registry=load()).cells
 
 
 @pytest.mark.parametrize("block", of("python"), ids=str)

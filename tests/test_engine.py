@@ -8,27 +8,32 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 
 from tests.conftest import Harness
 
+Answer = TypeVar("Answer")
+
 UNRULY_SUITE = """
 title = "Unruly"
 metrics = ["sum_of_losses", "wall_time"]
-time_limit = 4
-memory_limit = "600 MiB"
 [[matrix]]
 workload = "counting"
 parallelizer = ["serial", {{ name = "unruly", how = "{how}", label = "bad" }}]
+{limit}
 """
+
+LIMITS = {"hang": "time_limit = 6", "memory": 'memory_limit = "600 MiB"'}
 
 EXPECTED = {
     "raise": ("failed", "ValueError: this one raises"),
     "exit": ("failed", "ended with status 7 and left no result"),
     "segfault": ("failed", "died of signal 11 (SIGSEGV)"),
-    "hang": ("timeout", "no end after 4 s"),
+    "hang": ("timeout", "no end after 6 s"),
     "memory": ("failed", "killed for memory"),
     "nan": ("failed", "loss is nan at step 3"),
     "trace": ("failed", "256 MB of trace"),
@@ -39,10 +44,7 @@ EXPECTED = {
 def test_a_cell_that_goes_wrong_is_recorded_as_such_and_the_others_go_on(
     how: str, harness: Harness, tmp_path: Path
 ) -> None:
-    text = UNRULY_SUITE.format(how=how)
-    text = text if how == "hang" else text.replace("time_limit = 4", "time_limit = 100")
-    text = text if how == "memory" else text.replace("600 MiB", "6 GiB")
-    (tmp_path / "ways.toml").write_text(text)
+    (tmp_path / "ways.toml").write_text(UNRULY_SUITE.format(how=how, limit=LIMITS.get(how, "")))
     done = harness("run", "ways.toml", "-o", "out", "--json")
     assert done.returncode == 1, done.stderr
     cells = {cell["parallelizer"]: cell for cell in json.loads(done.stdout)["cells"]}
@@ -65,46 +67,56 @@ def metrics(folder: Path) -> dict[str, dict[str, float]]:
 
 
 def test_a_killed_run_resumes_repeats_nothing_and_gives_the_same(harness: Harness, suite: Path, tmp_path: Path) -> None:
-    suite.write_text(
-        suite.read_text().replace('"slow"]', '{ name = "slow", seconds = 1.0 }]').replace("seeds = 2", "seeds = 3")
-    )
-    suite.write_text(suite.read_text().replace('parallelizer = "slow" }', 'parallelizer = "slow*" }'))
-    whole = harness("run", suite.name, "-o", "whole", "--json")
-    assert whole.returncode == 0, whole.stderr
+    gated(suite)
+    suite.write_text(suite.read_text().replace("seeds = 2", "seeds = 3"))
     command = [sys.executable, "-m", "harness", "run", suite.name, "-o", "cut"]
-    process = subprocess.Popen(command, cwd=tmp_path, env={**os.environ, "HARNESS_PLUGINS": "unruly"})
-    deadline = time.monotonic() + 60
-    while len(list(tmp_path.glob("cut/cells/*/result.json"))) < 3 and time.monotonic() < deadline:
-        time.sleep(0.05)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
+    with subprocess.Popen(command, cwd=tmp_path, env={**os.environ, "HARNESS_PLUGINS": "unruly"}) as process:
+        (waiting,) = once(lambda: list(tmp_path.glob("gate-*")))
+        process.kill()
+    os.kill(int(waiting.name.rpartition("-")[2]), signal.SIGKILL)
     finished = {p: p.stat().st_mtime_ns for p in tmp_path.glob("cut/cells/*/result.json")}
-    assert 3 <= len(finished) < 6
+    assert 2 <= len(finished) < 6
+    (tmp_path / "gate").touch()
     again = harness("run", suite.name, "-o", "cut", "--resume", "--json")
     assert again.returncode == 0, again.stderr
     kept = [p for p, when in finished.items() if p.exists() and p.stat().st_mtime_ns == when]
     assert len(kept) >= 2, "the first block was whole"
+    whole = harness("run", suite.name, "-o", "whole", "--json")
+    assert whole.returncode == 0, whole.stderr
     assert metrics(tmp_path / "cut") == metrics(tmp_path / "whole")
+
+
+def gated(suite: Path) -> None:
+    """Have one cell wait for the file ``gate``, and leave a file ``gate-PID``."""
+    gate = suite.with_name("gate")
+    text = suite.read_text().replace('"slow"]', f'{{ name = "gated", gate = "{gate}", label = "slow" }}]')
+    suite.write_text(text)
+
+
+def once(ask: Callable[[], Answer]) -> Answer:
+    """The first answer that is not empty; only a failure takes so long that it is given up."""
+    deadline = time.monotonic() + 120
+    while not (answer := ask()) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return answer
 
 
 @pytest.mark.parametrize("jobs", ["1", "2"])
 def test_ctrl_c_keeps_what_finished_and_leaves_no_process(
     jobs: str, harness: Harness, suite: Path, tmp_path: Path
 ) -> None:
-    suite.write_text(suite.read_text().replace('"slow"]', '{ name = "slow", seconds = 30.0, label = "slow" }]'))
+    gated(suite)
     command = [sys.executable, "-m", "harness", "run", suite.name, "-o", "out", "--jobs", jobs]
-    process = subprocess.Popen(
+    with subprocess.Popen(
         command, cwd=tmp_path, env={**os.environ, "HARNESS_PLUGINS": "unruly"}, stderr=subprocess.PIPE, text=True
-    )
-    deadline = time.monotonic() + 60
-    while not list(tmp_path.glob("out/cells/*slow*/spec.json")) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=20)
+    ) as process:
+        assert once(lambda: list(tmp_path.glob("gate-*")))
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate()
     assert process.returncode == 130
     assert "interrupted" in errors
     assert "Traceback" not in errors
-    assert not [p for p in Path("/proc").glob("[0-9]*/cwd") if _points_into(p, tmp_path)]
+    assert once(lambda: not [p for p in Path("/proc").glob("[0-9]*/cwd") if _points_into(p, tmp_path)])
 
 
 def _points_into(link: Path, folder: Path) -> bool:

@@ -6,15 +6,20 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from harness.components import Budget
 from harness.errors import HarnessError
-from harness.registry import Registry
+from harness.registry import Plugin, Registry
 from harness.testing import Outcome, Problem, checks_of
+from harness.testing.cells import Bench, Evidence, Pair
 from harness.testing.kit import resolve
+from harness.testing.metrics import MOST_TRIED, finite, traces
 from harness.testing.outcomes import counts, summary
+from harness.testing.parallelizers import SMALL
 from harness.testing.traces import difference, sequence, well_formed
 from harness.trace import TraceWriter
 from harness.tracefile import Trace, merge
@@ -27,7 +32,7 @@ PACKAGES = Path(__file__).parent / "packages"
 def broken(tmp_path_factory: pytest.TempPathFactory) -> list[Outcome]:
     """What comes of checking every broken component; in a process of its own, as its cells must find them too."""
     variables = {"PYTHONPATH": str(PACKAGES / "broken"), "HARNESS_PLUGINS": "broken,heavy"}
-    command = [sys.executable, "-m", "harness", "check", "broken", "heavy", "--time-limit", "15", "--json"]
+    command = [sys.executable, "-m", "harness", "check", "broken", "heavy", "--time-limit", "30", "--json"]
     done = subprocess.run(
         command,
         cwd=tmp_path_factory.mktemp("broken"),
@@ -63,7 +68,7 @@ BROKEN = {
     "unseeded": ("same-seed", "one seed, two runs, other events"),
     "fixed": ("other-seed", "seeds 0 and 1 give the same events"),
     "endless": ("steps", "'thrown' is recorded at step 49 of 3"),
-    "tireless": ("seconds", "ignores its budget of 0.5 s: no end after 15 s"),
+    "tireless": ("seconds", "ignores its budget of 0.5 s: no end after 30 s"),
     "growing": ("prepare", "prepare changes faces"),
     "once": ("prepare", "the dice are on the table already"),
     "laden": ("travels", "what prepare made travels too: thrown"),
@@ -123,6 +128,7 @@ def test_a_plugins_name_means_all_that_it_offers(registry: Registry) -> None:
         "counting",
         "other",
         "slow",
+        "gated",
         "unruly",
         "absent",
         "sum_of_losses",
@@ -134,6 +140,40 @@ def test_a_plugins_name_means_all_that_it_offers(registry: Registry) -> None:
 def test_no_check_is_made_twice(registry: Registry) -> None:
     names = [str(one) for one in checks_of(["unruly", "counting", "unruly"], registry)]
     assert len(names) == len(set(names))
+
+
+class Counting(Bench):
+    """A bench whose cells all leave one trace."""
+
+    def __init__(self, registry: Registry, trace: Trace) -> None:
+        super().__init__(registry)
+        self.trace = trace
+        self.cells: list[Pair] = []
+
+    def _run(self, pair: Pair, budget: Budget, seed: int, alone: bool, metric: str) -> Evidence:
+        self.cells.append(pair)
+        return Evidence("", self.trace)
+
+
+@pytest.mark.parametrize(("metric", "cells"), [("final_loss", 1), ("final_accuracy", MOST_TRIED)])
+def test_a_metric_alone_is_checked_on_one_cell_that_has_its_number_and_on_few_that_have_not(
+    registry: Registry, tmp_path: Path, metric: str, cells: int
+) -> None:
+    bench = Counting(registry, record(tmp_path / "trace", [2, 1]))
+    finite(bench, replace(registry.offer("metric", metric), plugin=Plugin("another", "another", "1")))
+    assert len(bench.cells) == cells
+    imported = [len(pair.imports) for pair in bench.cells]
+    others = [pair for parallelizer in registry.of_kind("parallelizer") for pair in bench.pairs(parallelizer)]
+    assert imported == sorted(len(pair.imports) for pair in others)[:cells]
+
+
+def test_a_metric_is_checked_on_every_cell_that_was_run_already(registry: Registry, tmp_path: Path) -> None:
+    bench = Counting(registry, record(tmp_path / "trace", [2, 1]))
+    for pair in bench.pairs(registry.offer("parallelizer", "slow")):
+        bench.ran(pair, SMALL)
+    run = list(bench.cells)
+    offer = registry.offer("metric", "sum_of_losses")
+    assert [pair for pair, _ in traces(bench, offer)][: len(run)] == run
 
 
 def test_check_prints_what_is_wrong_and_exits_with_1(harness: Harness) -> None:

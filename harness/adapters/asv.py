@@ -30,6 +30,7 @@ from harness.suite import load as load_suite
 
 SUITE_SECONDS = 1800
 Groups = Mapping[str, list[dict[str, Any]]]
+MEASURED = {"id", "workload", "parallelizer", "device", "seed", "budget", "numerics", "python", "alone"}
 
 # asv tells the results of one setup_cache from another's by module and line, so a module's suites share one source.
 SOURCE = '''
@@ -101,10 +102,9 @@ def source_of(suite: Suite, path: Path, registry: Registry) -> str:
         name=_identifier(suite.name), title=_quoted(suite.title), timeout=SUITE_SECONDS, groups=groups, path=str(path)
     )
     for one in tracked(suite.cells, registry):
-        digest = hashlib.sha256(f"{suite.text}\0{one.label}\0{one.method}".encode()).hexdigest()
-        summary = _quoted(one.metric.summary())
+        summary, version = _quoted(one.metric.summary()), version_of(one, suite.cells)
         text += METHOD.format(
-            method=one.method, summary=summary, label=one.label, cost=one.cost, unit=one.unit, version=digest
+            method=one.method, summary=summary, label=one.label, cost=one.cost, unit=one.unit, version=version
         )
     return text
 
@@ -113,6 +113,21 @@ def tracked(cells: Iterable[CellSpec], registry: Registry) -> list[Tracked]:
     """The metrics that some cell takes."""
     metrics = {metric.label: metric.name for cell in cells for metric in cell.metrics}
     return [Tracked(label, registry.offer("metric", name).thing) for label, name in metrics.items()]
+
+
+def version_of(one: Tracked, cells: Iterable[CellSpec]) -> str:
+    """A digest of what the metric measures, and on which cells; asv begins its history anew when it changes.
+
+    A comment, a claim, another metric, a limit, or what this machine lacks is no part of it.
+    """
+    measured = [
+        (cell.model_dump(mode="json", include=MEASURED), metric.model_dump(mode="json"))
+        for cell in cells
+        for metric in cell.metrics
+        if metric.label == one.label
+    ]
+    measured.sort(key=lambda pair: pair[0]["id"])
+    return hashlib.sha256(json.dumps([one.method, one.unit, measured], sort_keys=True).encode()).hexdigest()
 
 
 def run_suite(path: str) -> Groups:

@@ -6,6 +6,7 @@ import shutil
 import tempfile
 import threading
 import weakref
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -48,19 +49,26 @@ class Pair:
     parallelizer: Offer
     workload: Offer
 
+    @property
+    def imports(self) -> set[str]:
+        """The heavy modules that running it imports."""
+        return {*self.parallelizer.thing.imports, *self.workload.thing.imports}
+
 
 class Bench:
-    """Runs cells, each once however many checks ask for it; its folder goes when it does."""
+    """Runs cells, each once however many checks ask for it; its folder goes when it does.
 
-    def __init__(self, registry: Registry, *, time_limit: float = TIME_LIMIT) -> None:
+    ``ahead`` are the heavy modules that the process which cells are forked from imports at once.
+    """
+
+    def __init__(self, registry: Registry, *, time_limit: float = TIME_LIMIT, ahead: Iterable[str] = ()) -> None:
         self.registry = registry
         self.time_limit = time_limit
+        self._ahead = set(ahead)
         self._kept: dict[tuple[object, ...], Evidence] = {}
 
     @cached_property
     def _folder(self) -> Path:
-        components = [offer.thing for kind in ("workload", "parallelizer") for offer in self.registry.of_kind(kind)]
-        warm_up({module for component in components for module in component.imports})
         folder = tempfile.mkdtemp(prefix="harness-check-")
         weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
         return Path(folder)
@@ -69,11 +77,15 @@ class Bench:
         self, pair: Pair, budget: Budget, *, seed: int = 0, repeat: int = 0, alone: bool = True, metric: str = ""
     ) -> Evidence:
         """The cell's evidence; ``repeat`` tells apart cells that are otherwise the same."""
-        key = (pair.parallelizer.qualified, pair.workload.qualified, budget, seed, repeat, alone, metric)
+        key = _key(pair, budget, seed, repeat, alone, metric)
         if key not in self._kept:
             self._require(pair)
             self._kept[key] = self._run(pair, budget, seed, alone, metric)
         return self._kept[key]
+
+    def kept(self, pair: Pair, budget: Budget) -> bool:
+        """Whether the cell was run already, so that asking for its evidence takes no time."""
+        return _key(pair, budget) in self._kept
 
     def pairs(self, parallelizer: Offer) -> list[Pair]:
         """A parallelizer with each workload of a kind that it accepts."""
@@ -88,6 +100,7 @@ class Bench:
             raise Skip(refusal)
 
     def _run(self, pair: Pair, budget: Budget, seed: int, alone: bool, metric: str) -> Evidence:
+        warm_up(self._ahead | pair.imports)
         folder = self._folder / str(len(self._kept))
         folder.mkdir()
         spec = CellSpec(
@@ -107,6 +120,12 @@ class Bench:
         write_atomically(path, spec.model_dump_json())
         end = run_cell(spec, path, start="fork", stop=threading.Event())
         return _evidence(folder, end.reason)
+
+
+def _key(
+    pair: Pair, budget: Budget, seed: int = 0, repeat: int = 0, alone: bool = True, metric: str = ""
+) -> tuple[object, ...]:
+    return (pair.parallelizer.qualified, pair.workload.qualified, budget, seed, repeat, alone, metric)
 
 
 def _spec(offer: Offer) -> ComponentSpec:

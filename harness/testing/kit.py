@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 
 from harness.components import KINDS, Serial
@@ -11,6 +11,8 @@ from harness.registry import Offer, Registry
 from harness.testing import declared, devices, metrics, parallelizers, workloads
 from harness.testing.cells import TIME_LIMIT, Bench, Pair
 from harness.testing.outcomes import Check, Outcome
+
+RUN = ("workload", "parallelizer")
 
 
 def check(names: Sequence[str], registry: Registry, *, time_limit: float = TIME_LIMIT) -> Iterator[Outcome]:
@@ -21,9 +23,16 @@ def check(names: Sequence[str], registry: Registry, *, time_limit: float = TIME_
 
 def checks_of(names: Sequence[str], registry: Registry, *, time_limit: float = TIME_LIMIT) -> list[Check]:
     """The checks of these components, or of all that these plugins offer; ``time_limit`` in seconds a cell."""
-    bench = Bench(registry, time_limit=time_limit)
     offers = {(o.kind, o.qualified): o for name in names for o in resolve(name, registry)}
+    bench = Bench(registry, time_limit=time_limit, ahead=_ahead(offers.values(), registry))
     return [one for offer in offers.values() for one in _checks(offer, bench)]
+
+
+def _ahead(offers: Iterable[Offer], registry: Registry) -> set[str]:
+    """What all cells may import, where there will be many; metrics alone need but a few."""
+    if {offer.kind for offer in offers}.isdisjoint(RUN):
+        return set()
+    return {module for kind in RUN for offer in registry.of_kind(kind) for module in offer.thing.imports}
 
 
 def resolve(name: str, registry: Registry) -> list[Offer]:

@@ -17,6 +17,7 @@ from harness.testing.parallelizers import SMALL
 from harness.tracefile import Events, Trace
 
 SLOWER = 2.0
+MOST_TRIED = 3  # cells that are run for a metric alone: each costs seconds, and perhaps a data set
 
 
 def declares(offer: Offer) -> None:
@@ -37,7 +38,7 @@ def empty(offer: Offer) -> None:
 def finite(bench: Bench, offer: Offer) -> None:
     """Real traces give a finite number, a bound, or nothing."""
     metric = instance(offer)
-    for _, trace in _traces(bench, offer):
+    for _, trace in traces(bench, offer):
         value = metric.measure(trace)
         bound = value.bound if isinstance(value, Censored) else value
         if bound is not None and not (isinstance(bound, (int, float, np.number)) and math.isfinite(bound)):
@@ -47,7 +48,7 @@ def finite(bench: Bench, offer: Offer) -> None:
 def clock(bench: Bench, offer: Offer) -> None:
     """What the clock changes is declared as timed."""
     metric: Metric = instance(offer)
-    for _, trace in _traces(bench, offer):
+    for _, trace in traces(bench, offer):
         slower = replace(trace.events, start=trace.events.start * SLOWER, end=trace.events.end * SLOWER)
         fast, slow = metric.measure(trace), metric.measure(Trace(slower, trace.table, trace.facts))
         if fast != slow:
@@ -57,7 +58,7 @@ def clock(bench: Bench, offer: Offer) -> None:
 def alone(bench: Bench, offer: Offer) -> None:
     """A timed metric is not measured while cells share the machine."""
     instance(offer)
-    for pair, _ in _traces(bench, offer):
+    for pair, _ in traces(bench, offer):
         value = bench.ran(pair, SMALL, alone=False, metric=offer.qualified).metrics.get(offer.qualified)
         if value is not None:
             raise Problem(f"measured beside other cells: {value}")
@@ -67,7 +68,7 @@ def alone(bench: Bench, offer: Offer) -> None:
 def exact(bench: Bench, offer: Offer) -> None:
     """An exact metric is the same each time for one seed."""
     metric: Metric = instance(offer)
-    for pair, trace in _traces(bench, offer):
+    for pair, trace in traces(bench, offer):
         one, two = metric.measure(trace), metric.measure(bench.ran(pair, SMALL, repeat=1).done)
         if one != two:
             raise Problem(f"declared exact, and gives {one} and {two} for one seed")
@@ -89,19 +90,35 @@ def _empty() -> Trace:
     return Trace(Events(**integers, **numbers), [], [])  # type: ignore[arg-type]
 
 
-def _traces(bench: Bench, offer: Offer) -> Iterator[tuple[Pair, Trace]]:
-    """Small cells of the plugin's own parallelizers, or of everybody's where it has none."""
-    everyone = bench.registry.of_kind("parallelizer")
-    mine = [p for p in everyone if p.plugin == offer.plugin] or everyone
-    reasons = ["there is no parallelizer for its traces"]
-    found = False
-    for pair in (pair for parallelizer in mine for pair in bench.pairs(parallelizer)):
+def traces(bench: Bench, offer: Offer) -> Iterator[tuple[Pair, Trace]]:
+    """Every small cell that was run already, and more, the cheapest first, until the metric finds its number in one.
+
+    They are of the plugin's own parallelizers, or of everybody's where it has none.
+    """
+    metric: Metric = instance(offer)
+    reason, tried, measured = "there is no parallelizer for its traces", 0, False
+    for pair in _pairs(bench, offer):
+        if (measured or tried == MOST_TRIED) and not bench.kept(pair, SMALL):
+            return
         try:
             trace = bench.ran(pair, SMALL).done
         except Skip as skip:
-            reasons.append(str(skip))
+            reason = str(skip)
             continue
-        found = True
+        tried += 1
         yield pair, trace
-    if not found:
-        raise Skip(reasons[-1])
+        measured = measured or metric.measure(trace) is not None
+    if not tried:
+        raise Skip(reason)
+
+
+def _pairs(bench: Bench, offer: Offer) -> list[Pair]:
+    """The pairs that may show a metric's number: those that were run, then those that import least.
+
+    Of these a parallelizer's first workload comes before any one's second.
+    """
+    everyone = bench.registry.of_kind("parallelizer")
+    mine = [parallelizer for parallelizer in everyone if parallelizer.plugin == offer.plugin]
+    pairs = [ranked for parallelizer in mine or everyone for ranked in enumerate(bench.pairs(parallelizer))]
+    pairs.sort(key=lambda ranked: (not bench.kept(ranked[1], SMALL), len(ranked[1].imports), ranked[0]))
+    return [pair for _, pair in pairs]

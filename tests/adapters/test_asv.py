@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from harness.adapters.asv import Tracked, group_of, samples, track, tracked
+from harness.adapters.asv import Tracked, group_of, samples, track, tracked, version_of
 from harness.components import Metric
 from harness.errors import HarnessError
 from harness.metrics.quality import FinalAccuracy
@@ -93,6 +93,50 @@ def test_each_suite_has_a_class_whose_parameters_are_its_groups(
     assert group_of("counting/counting/serial/cpu/0") == "counting/serial/cpu"
 
 
+def versions(suite: Path, registry: Registry) -> dict[str, str]:
+    """The version of each metric's benchmark."""
+    loaded = load(suite, registry)
+    return {one.label: version_of(one, loaded.cells) for one in tracked(loaded.cells, registry)}
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ('title = "Counting"', 'title = "Counting up"  # a comment'),
+        ('says = "Slow is as good as serial."', 'says = "Slow is good."'),
+        ('holds = "0.99..1.01"', 'holds = "0.5..2"'),
+        ("seeds = 2", 'seeds = 2\ntime_limit = 50\nmemory_limit = "1 GiB"'),
+        ('["serial", "slow"]', '["slow", "serial"]'),
+        (', "wall_time"]', "]"),
+    ],
+)
+def test_what_a_metric_does_not_depend_on_leaves_its_history_alone(
+    old: str, new: str, suite: Path, registry: Registry
+) -> None:
+    before = versions(suite, registry)
+    edit(suite, old, new)
+    after = versions(suite, registry)
+    assert after == {label: before[label] for label in after}
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ('"slow"]', '{ name = "slow", seconds = 0.1, label = "slow" }]'),
+        ("seeds = 2", "seeds = 3"),
+        ("seeds = 2", "seeds = 2\nbudget = { steps = 2 }"),
+        ('workload = "counting"', 'workload = { name = "counting", upto = 7, label = "counting" }'),
+        ("seeds = 2", 'seeds = 2\ndevice = "processes"'),
+    ],
+)
+def test_other_cells_begin_every_metrics_history_anew(old: str, new: str, suite: Path, registry: Registry) -> None:
+    before = versions(suite, registry)
+    edit(suite, old, new)
+    after = versions(suite, registry)
+    assert after.keys() == before.keys()
+    assert not set(after.values()) & set(before.values())
+
+
 def test_asv_keeps_the_results_of_two_suites_apart(suite: Path, registry: Registry, monkeypatch: Any) -> None:
     key = pytest.importorskip("asv_runner.benchmarks._base").get_setup_cache_key
     monkeypatch.setattr("harness.adapters.asv.load_registry", lambda: registry)
@@ -103,6 +147,12 @@ def test_asv_keeps_the_results_of_two_suites_apart(suite: Path, registry: Regist
     track(vars(module), suite, other)
     keys = {key(vars(module)[name].setup_cache) for name in ("counting", "other")}
     assert len(keys) == 2, "one suite would be given the other's results"
+
+
+def edit(suite: Path, old: str, new: str) -> None:
+    text = suite.read_text()
+    assert old in text
+    suite.write_text(text.replace(old, new))
 
 
 class Clone:
@@ -143,7 +193,7 @@ class Clone:
         environment.pop("PYTHONPATH", None)
         command = [sys.executable, "-m", "asv", *arguments]
         return subprocess.run(
-            command, cwd=self.folder, env=environment, capture_output=True, text=True, timeout=400, check=False
+            command, cwd=self.folder, env=environment, capture_output=True, text=True, timeout=800, check=False
         )
 
 

@@ -19,14 +19,15 @@ GROUPS = {"counting/serial/cpu", "counting/slow/cpu"}
 
 
 @pytest.fixture
-def run_pytest(unruly: Path, tmp_path: Path) -> Pytest:
-    """Run pytest in a fresh process, in an empty folder."""
+def run_pytest(unruly: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pytest:
+    """Run pytest in a fresh process, in an empty folder, as if these tests were not run by workers of xdist."""
+    monkeypatch.delenv("PYTEST_XDIST_WORKER", raising=False)
 
     def run(*arguments: str) -> subprocess.CompletedProcess[str]:
         environment = {**os.environ, "HARNESS_PLUGINS": "unruly", "COLUMNS": "200"}
         command = [sys.executable, "-m", "pytest", "-v", "-ra", "-W", "error", f"--basetemp={tmp_path}/t", *arguments]
         return subprocess.run(
-            command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=120, check=False
+            command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=500, check=False
         )
 
     return run

@@ -133,6 +133,12 @@ def test_the_traceback_of_a_worker_comes_with_the_error(tmp_path):
     assert "in raise_error" in note
 
 
+@pytest.fixture
+def patient(monkeypatch):
+    """A launcher that lets workers take as long as they need to notice that one is lost."""
+    monkeypatch.setattr("harness.devices.crew.GRACE_SECONDS", SECONDS)
+
+
 def hear_of_death(how, collective, worker):
     if worker.rank == 1:
         how()
@@ -148,7 +154,7 @@ def hear_of_death(how, collective, worker):
 
 @pytest.mark.parametrize("collective", [False, True])
 @pytest.mark.parametrize(("how", "reason"), [(kill_itself, "its link"), (raise_error, "ValueError: boom on purpose")])
-def test_the_others_hear_who_was_lost_and_why(how, reason, collective, tmp_path):
+def test_the_others_hear_who_was_lost_and_why(how, reason, collective, patient, tmp_path):
     with pytest.raises(RuntimeError, match="worker 1"):
         job_on(Processes(), marks=tmp_path).launch(functools.partial(hear_of_death, how, collective), 2)
     assert (tmp_path / "heard-0").read_text().startswith(f"worker 1 is lost: {reason}")
@@ -167,7 +173,7 @@ def reduce_without_one(worker):
         raise
 
 
-def test_a_native_collective_names_the_lost_worker_too(tmp_path):
+def test_a_native_collective_names_the_lost_worker_too(patient, tmp_path):
     with pytest.raises(RuntimeError, match=r"worker 1 died \(signal 9\)"):
         job_on(DEVICES["gloo"], marks=tmp_path).launch(reduce_without_one, 2)
     assert (tmp_path / "heard-0").read_text().startswith("worker 1 is lost: its link")

@@ -14,7 +14,7 @@ from harness_focus.pretrained import Labels
 
 def focus(*arguments):
     command = [sys.executable, "-m", "harness", "focus", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=280)
+    return subprocess.run(command, capture_output=True, text=True, timeout=500)
 
 
 @pytest.fixture(scope="module")

@@ -56,6 +56,7 @@ def die_while_the_first_computes(worker):
 def main(function, folder, *apart):
     if apart:
         joining.machine = ranks.machine = lambda: f"machine-{os.environ['RANK']}"
+    ranks.GRACE_SECONDS = 60  # a busy machine may need long to tell which rank failed first
     device = Torchrun()
     with device.hosted() as here:
         if here:

@@ -20,7 +20,7 @@ device = { name = "simulated", levels = [{ workers = 2, bandwidth = "BANDWIDTH",
 def run(folder, bandwidth):
     (folder / "suite.toml").write_text(SUITE.replace("BANDWIDTH", bandwidth), encoding="utf-8")
     command = [sys.executable, "-m", "harness", "run", "suite.toml", "--json", "-o", "run"]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=250)
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=500)
 
 
 def test_a_cell_runs_on_virtual_clocks(tmp_path):

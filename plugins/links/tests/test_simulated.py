@@ -10,8 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from simulating import BANDWIDTH, LATENCY, bytes_sent, flat, hollow, launch, spans, traced
 
-from harness import HarnessError, PeerLost
+from harness import HarnessError, PeerLost, Trace
 from harness.devices import WorkerFailed
+from harness.tracefile import merge
 from harness_links import Simulated
 
 
@@ -32,6 +33,13 @@ def test_a_message_takes_latency_and_bytes_over_bandwidth(size):
     sent, arrived = launch(flat(2, numerics=False), partial(ping, size), 2)
     assert sent == 0
     assert arrived == pytest.approx(LATENCY + seconds(size), rel=1e-12)
+
+
+@pytest.mark.parametrize("of_device", [False, True])
+@pytest.mark.parametrize("of_cell", [False, True])
+def test_the_trace_says_whether_anything_was_computed(tmp_path, of_device, of_cell):
+    launch(flat(2, numerics=of_device), partial(ping, 1), 2, tmp_path, numerics=of_cell)
+    assert Trace.read(merge(tmp_path)).fact("simulated") == {"numerics": of_device and of_cell}
 
 
 def send_and_wait(worker):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import time
+from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 from pydantic import Field, PositiveInt
@@ -89,6 +90,20 @@ class Slow(Parallelizer[Counting]):
         job.workload.serial(job)
 
 
+class Gated(Parallelizer[Counting]):
+    """Counts; where a file is missing, one seed leaves a file with its process's number beside it, and waits."""
+
+    name: ClassVar[str] = "gated"
+    gate: str = Field(description="the file to wait for")
+    seed: int = Field(1, description="the seed that waits")
+
+    def run(self, job: Job[Counting]) -> None:
+        if job.seed == self.seed and not Path(self.gate).exists():
+            Path(f"{self.gate}-{os.getpid()}").touch()
+            time.sleep(3600)
+        job.workload.serial(job)
+
+
 class SumOfLosses(Metric):
     """The sum of every recorded loss."""
 
@@ -119,7 +134,7 @@ def harness_workloads() -> list[type[Workload]]:
 
 @hookimpl
 def harness_parallelizers() -> list[type[Parallelizer[Any]]]:
-    return [Unruly, Slow]
+    return [Unruly, Slow, Gated]
 
 
 @hookimpl
