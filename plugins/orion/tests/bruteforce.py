@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.lib.mixins import NDArrayOperatorsMixin
 
-from harness_orion.affine import Key
-from harness_orion.plan import Plan, Where
-from harness_orion.scheduling import Block, schedule
+from harness_orion.analysis.plan import Plan, Where
+from harness_orion.analysis.scheduling import Block, schedule
+from harness_orion.reading.affine import Key
 from harness_orion.space import Space, serial_order
 
 Element = tuple[str, int]

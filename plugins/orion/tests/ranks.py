@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -14,8 +16,8 @@ from distloops import Case
 from harness import Budget, Job, Trace, TraceWriter, Worker, Workload, devices
 from harness.tracefile import merge
 from harness_orion import Accumulator, DistArray
-from harness_orion.distributed import Distributed, Options
-from harness_orion.serial import run_positions
+from harness_orion.ranks.distributed import Distributed, Options
+from harness_orion.running.serial import run_positions
 
 
 class Nothing(Workload):
@@ -32,6 +34,13 @@ After = Callable[[int, Worker], None]
 
 def nothing(_passes: int, _worker: Worker) -> None:
     """What happens between passes."""
+
+
+def die_once(mark: Path, passes: int, worker: Worker) -> None:
+    """After the first pass the last rank kills itself, while the mark is there."""
+    if passes == 1 and worker.rank == worker.size - 1 and mark.exists():
+        mark.unlink()
+        os.kill(os.getpid(), signal.SIGKILL)
 
 
 @dataclass

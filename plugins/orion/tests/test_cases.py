@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
+from harness_orion.analysis.plan import Plan, Where
+from harness_orion.analysis.strategies import make_plan
+from harness_orion.analysis.vectors import Free
 from harness_orion.commands import arguments
-from harness_orion.frontend import read_body
-from harness_orion.plan import Plan, Where
+from harness_orion.reading.frontend import read_body
 from harness_orion.space import Grid
-from harness_orion.strategies import make_plan
-from harness_orion.vectors import Free
 
 CASES = Path(__file__).parent / "cases"
 KNOWN = {case["name"]: case for case in json.loads((CASES / "expected.json").read_text())["cases"]}

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import os
-import signal
 from functools import partial
 from pathlib import Path
 
 import distloops
 import pytest
-from ranks import run
+from ranks import die_once, run
 
-from harness import HarnessError, Worker, devices
-from harness_orion.distributed import Options
+from harness import HarnessError, devices
+from harness_orion.ranks.distributed import Options
 
 MAKERS = [
     partial(distloops.factorization, ordered=True),
@@ -51,13 +49,6 @@ def test_a_checkpoint_of_another_run_is_refused(tmp_path: Path) -> None:
         run(distloops.columns, 3, tmp_path / "second", options=options)
     with pytest.raises(HarnessError, match="is of another loop"):
         run(distloops.relaxation, 2, tmp_path / "third", options=options)
-
-
-def die_once(mark: Path, passes: int, worker: Worker) -> None:
-    """After the first pass the last rank kills itself, while the mark is there."""
-    if passes == 1 and worker.rank == worker.size - 1 and mark.exists():
-        mark.unlink()
-        os.kill(os.getpid(), signal.SIGKILL)
 
 
 def test_a_rank_that_dies_stops_the_others_and_the_next_launch_goes_on(tmp_path: Path) -> None:

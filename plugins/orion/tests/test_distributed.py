@@ -19,10 +19,10 @@ from test_random_loops import races, read
 
 from harness import Budget, HarnessError, Job, TraceWriter, Worker, devices
 from harness_orion import DistArray, Loop, Plan
-from harness_orion.distributed import Distributed, Options
-from harness_orion.lower_types import Unsupported
-from harness_orion.strategies import make_plan
-from harness_orion.traffic import moves
+from harness_orion.analysis.strategies import make_plan
+from harness_orion.analysis.traffic import moves
+from harness_orion.lowering.types import Unsupported
+from harness_orion.ranks.distributed import Distributed, Options
 
 UNORDERED = {
     distloops.factorization: "2d",
@@ -95,7 +95,7 @@ def test_a_random_loop_equals_a_serial_run(loop: RandomLoop, workers: int, block
     def make() -> distloops.Case:
         return made, [DistArray(values) for values in loop.arrays(0).values()]
 
-    forms = patch.multiple("harness_orion.kernel", row_form=uncompiled, array_form=uncompiled)
+    forms = patch.multiple("harness_orion.compiling.kernel", row_form=uncompiled, array_form=uncompiled)
     with tempfile.TemporaryDirectory() as folder, forms:
         outcome = run(make, workers, Path(folder), options=Options(blocks=blocks, prefetch=prefetch))
     wavefront = plan.strategy == "2d" and loop.ordered

@@ -9,8 +9,8 @@ import pytest
 from randomloops import compiled
 
 from harness import HarnessError
-from harness_orion.accesses import ArrayFacts, Body, BufferOf, Role
-from harness_orion.frontend import read_body
+from harness_orion.reading.accesses import ArrayFacts, Body, BufferOf, Role
+from harness_orion.reading.frontend import read_body
 
 FACTS = {"A": ArrayFacts((9, 9)), "v": ArrayFacts((9,)), "v_buf": BufferOf(("v",)), "total": Role.ACCUMULATOR}
 

@@ -10,7 +10,7 @@ from bruteforce import clashes, touched, unsound
 
 from harness import HarnessError
 from harness_orion import Accumulator, DistArray, DistArrayBuffer, Entries, parallel_for
-from harness_orion.plan import Where
+from harness_orion.analysis.plan import Where
 
 SPACE = (4, 3)
 TABLE = np.arange(4.0)

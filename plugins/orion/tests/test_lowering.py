@@ -14,12 +14,12 @@ from randomloops import RandomLoop, loops
 
 from harness import HarnessError
 from harness_orion import Accumulator, DistArray, Entries, Loop, parallel_for
-from harness_orion.codegen_definite import maybe_unset
-from harness_orion.kernel_compiled import CompiledRun
-from harness_orion.lower import lowered
-from harness_orion.lower_types import Unsupported
-from harness_orion.packing import pack
-from harness_orion.serial import run_positions, run_serial
+from harness_orion.compiling.compiled import CompiledRun
+from harness_orion.compiling.definite import maybe_unset
+from harness_orion.lowering.lower import lowered
+from harness_orion.lowering.types import Unsupported
+from harness_orion.running.packing import pack
+from harness_orion.running.serial import run_positions, run_serial
 from harness_orion.space import serial_order
 
 EXAMPLES = 1000

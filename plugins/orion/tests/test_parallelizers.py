@@ -11,10 +11,10 @@ from running import ADAGRAD, SGD, losses, run
 from harness import devices
 from harness.registry import load
 from harness.suite import load as load_suite
-from harness_orion.packing import pack
 from harness_orion.parallelizers import PARALLELIZERS, CompiledSerial, DataParallel, Manual, Orion
-from harness_orion.parallelizers_manual import divide, part_of
-from harness_orion.parallelizers_stale import divided
+from harness_orion.parallelizers.manual import divide, part_of
+from harness_orion.parallelizers.stale import divided
+from harness_orion.running.packing import pack
 from harness_orion.space import Entries
 from harness_orion.workloads import BoostedTrees, GaussSeidel, LdaGibbs, SparseLogistic
 

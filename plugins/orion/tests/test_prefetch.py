@@ -12,11 +12,11 @@ from hypothesis import HealthCheck, given, reject, settings
 from randomloops import RandomLoop, loops
 
 from harness_orion import DistArray, DistArrayBuffer, Grid, Loop
-from harness_orion.accesses import ArrayFacts
-from harness_orion.frontend import read_body
-from harness_orion.packing import pack
-from harness_orion.prefetch import Prefetch
-from harness_orion.server import Table, tables_of
+from harness_orion.ranks.prefetch import Prefetch
+from harness_orion.ranks.server import Table, tables_of
+from harness_orion.reading.accesses import ArrayFacts
+from harness_orion.reading.frontend import read_body
+from harness_orion.running.packing import pack
 
 OFFSET = np.array([3, 1, 4, 1, 5])
 

@@ -10,11 +10,11 @@ import pytest
 
 from harness import HarnessError
 from harness_orion import Accumulator, DistArray, DistArrayBuffer, Entries, Grid, Loop, parallel_for
-from harness_orion.kernel_views import own
-from harness_orion.packing import pack
-from harness_orion.scheduling import schedule
-from harness_orion.serial import run_serial
-from harness_orion.threads import run_steps, steps_of
+from harness_orion.analysis.scheduling import schedule
+from harness_orion.compiling.views import own
+from harness_orion.running.packing import pack
+from harness_orion.running.serial import run_serial
+from harness_orion.running.threads import run_steps, steps_of
 
 RATE = 0.05
 

@@ -8,14 +8,14 @@ from hypothesis import HealthCheck, given, reject, settings
 from randomloops import RandomLoop, loops
 
 from harness import HarnessError
-from harness_orion.accesses import Access, ArrayFacts, Body
-from harness_orion.dependences import Conflict, Dependence
-from harness_orion.frontend import read_body
-from harness_orion.plan import Plan
-from harness_orion.scheduling import schedule
-from harness_orion.serial import run_positions, run_serial
+from harness_orion.analysis.dependences import Conflict, Dependence
+from harness_orion.analysis.plan import Plan
+from harness_orion.analysis.scheduling import schedule
+from harness_orion.analysis.strategies import Search, make_plan
+from harness_orion.reading.accesses import Access, ArrayFacts, Body
+from harness_orion.reading.frontend import read_body
+from harness_orion.running.serial import run_positions, run_serial
 from harness_orion.space import Grid
-from harness_orion.strategies import Search, make_plan
 
 RANK = ["serial", "unimodular", "2d", "1d", "independent"]
 EXAMPLES = 1000

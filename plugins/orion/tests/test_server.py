@@ -11,8 +11,8 @@ import pytest
 from ranks import contents, run
 
 from harness_orion import DistArray, DistArrayBuffer, Entries, Loop
-from harness_orion.distributed import Options
-from harness_orion.server import Server, Table, tables_of
+from harness_orion.ranks.distributed import Options
+from harness_orion.ranks.server import Server, Table, tables_of
 
 
 def histogram(key, val, counts, seen, counts_buf):

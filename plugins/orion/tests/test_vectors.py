@@ -7,8 +7,8 @@ from itertools import product
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness_orion.affine import UNKNOWN, Affine
-from harness_orion.vectors import Free, Least, PaperDistances, Pattern, Vector, distance, normalised, patterns
+from harness_orion.analysis.vectors import Free, Least, PaperDistances, Pattern, Vector, distance, normalised, patterns
+from harness_orion.reading.affine import UNKNOWN, Affine
 
 REACH = 3
 components = st.one_of(st.just(Free.ANY), st.integers(-2, 2))

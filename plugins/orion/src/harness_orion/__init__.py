@@ -7,16 +7,16 @@ from pathlib import Path
 from typing import Any
 
 from harness import Metric, Parallelizer, Workload, hookimpl
+from harness_orion.analysis.explanation import explain
+from harness_orion.analysis.plan import Plan
+from harness_orion.analysis.scheduling import Block, schedule
 from harness_orion.arrays import Accumulator, DistArray, DistArrayBuffer
-from harness_orion.explanation import explain
 from harness_orion.loop import Loop, parallel_for
 from harness_orion.metrics import METRICS
 from harness_orion.parallelizers import PARALLELIZERS, LoopParallelizer
-from harness_orion.plan import Plan
-from harness_orion.scheduling import Block, schedule
 from harness_orion.space import Entries, Grid
 from harness_orion.workloads import WORKLOADS
-from harness_orion.workloads_loops import LoopWorkload
+from harness_orion.workloads.loops import LoopWorkload
 
 __all__ = [
     "Accumulator",

@@ -13,14 +13,14 @@ from typing import Annotated, Any
 import typer
 
 from harness import HarnessError
-from harness_orion import explanation
-from harness_orion.accesses import Argument, ArrayFacts, BufferOf, Role
-from harness_orion.affine import Key
-from harness_orion.frontend import parameters, read_body
+from harness_orion.analysis import explanation
+from harness_orion.analysis.strategies import make_plan
 from harness_orion.loop import Loop
-from harness_orion.source import Source
+from harness_orion.reading.accesses import Argument, ArrayFacts, BufferOf, Role
+from harness_orion.reading.affine import Key
+from harness_orion.reading.frontend import parameters, read_body
+from harness_orion.reading.source import Source
 from harness_orion.space import Grid, Space
-from harness_orion.strategies import make_plan
 
 app = typer.Typer(help="Orion: what a serial loop allows to run at once, and why.", no_args_is_help=True)
 
@@ -52,7 +52,7 @@ def explain(
     in_order = ordered or (isinstance(loop, Loop) and loop.ordered)
     plan = make_plan(body, space, ordered=in_order, mode="paper" if paper else "exact")
     if source:
-        from harness_orion.codegen_source import source_text
+        from harness_orion.compiling.source import source_text
 
         typer.echo(source_text(function, plan, space, facts, _dtype(dtype)))
     elif as_json:

@@ -8,16 +8,16 @@ from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
 from harness import HarnessError
-from harness_orion.affine import Key
-from harness_orion.binding import bind, read_loop
-from harness_orion.dependences import Mode
-from harness_orion.plan import Plan
-from harness_orion.serial import run_serial
+from harness_orion.analysis.dependences import Mode
+from harness_orion.analysis.plan import Plan
+from harness_orion.analysis.strategies import make_plan
+from harness_orion.reading.affine import Key
+from harness_orion.reading.binding import bind, read_loop
+from harness_orion.running.serial import run_serial
 from harness_orion.space import Space, as_space
-from harness_orion.strategies import make_plan
 
 if TYPE_CHECKING:
-    from harness_orion.program import Program
+    from harness_orion.running.program import Program
 
 
 class Loop:
@@ -72,7 +72,7 @@ class Loop:
         ``finite``: NaN, before the loop or after a pass, is an error. Numbers from outside are those of now.
         Raises HarnessError for what cannot be analysed, and for arrays that do not fit the loop.
         """
-        from harness_orion.program import compile_plan
+        from harness_orion.running.program import compile_plan
 
         arguments = bind(self.body, arrays, self.where)
         plan = self.plan(*arrays, mode=mode)

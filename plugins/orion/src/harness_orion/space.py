@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from harness import HarnessError
-from harness_orion.affine import Affine, Key
 from harness_orion.arrays import DistArray
+from harness_orion.reading.affine import Affine, Key
 
 
 class Space(Protocol):

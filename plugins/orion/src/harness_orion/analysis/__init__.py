@@ -1,0 +1,1 @@
+"""What may run at once: dependences, the strategy that they allow, where arrays go, and why."""

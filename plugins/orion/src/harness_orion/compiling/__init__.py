@@ -1,0 +1,1 @@
+"""From scalar loops to code that runs over packed entries."""

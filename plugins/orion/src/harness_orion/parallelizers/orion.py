@@ -1,0 +1,37 @@
+"""Orion on threads and on ranks: plan, compile and warm up ahead of the clock, then passes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from harness import Job, Worker
+from harness_orion.compiling.views import own
+from harness_orion.parallelizers.passes import run_passes
+from harness_orion.running.program import Program
+from harness_orion.workloads.loops import LoopWorkload
+
+
+def run_threads(job: Job[LoopWorkload], *, workers: int, balanced: bool, tiled: bool) -> None:
+    """Run on threads of one process."""
+
+    def main(worker: Worker) -> None:
+        with worker.trace.span("prepare"):
+            arrays = job.workload.arrays(job.seed)
+            loop = job.workload.loop(job.seed)
+            program = loop.compile(*arrays, workers=workers, balanced=balanced, tiled=tiled, seed=job.seed)
+            warm_up(program)
+        worker.trace.fact("plan", described(program))
+        run_passes(worker, arrays, program.run)
+
+    job.launch(main, 1)
+
+
+def warm_up(program: Program) -> None:
+    """Compile what is compiled at its first call, on no entries."""
+    program.kernel(program.packed, 0, 0, own(list(program.arguments.values())))
+
+
+def described(program: Program) -> dict[str, Any]:
+    """What was decided, as a fact."""
+    plan = program.plan
+    return {"strategy": plan.strategy, "space": plan.space_dim, "time": plan.time_dim, "runs": program.how}
