@@ -18,8 +18,9 @@ CACHE = 512 * 1024
 def arranged(plan: Plan, space: Space, blocks: Sequence[Positions], seed: int | None) -> Positions:
     """The positions of all blocks, one block after the other.
 
-    An unordered loop over a sparse space goes through each block in tiles, and through a tile in random order:
-    neighbours that share a row would each wait for the one before. ``seed`` None: as the schedule has them.
+    An unordered loop over a sparse space goes through the tiles of a block in random order, which learns as well as
+    one without tiles would, and so through each tile: neighbours that share a row would wait for each other.
+    ``seed`` None: as the schedule has them.
     """
     extents = tile_extents(plan)
     if seed is not None and not plan.ordered and isinstance(space, Entries) and extents:
@@ -45,9 +46,10 @@ def _bytes_per_index(plan: Plan, dim: int) -> int:
 
 
 def _tiled(block: Positions, space: Entries, extents: dict[int, int], rng: np.random.Generator) -> Positions:
-    tile = np.zeros(len(block), np.int64)
+    tile, tiles = np.zeros(len(block), np.int64), 1
     for dim, extent in extents.items():
         parts = -(-space.shape[dim] // extent)
-        tile = tile * parts + space.indices[dim][block] // extent
+        tile, tiles = tile * parts + space.indices[dim][block] // extent, tiles * parts
+    drawn = rng.permutation(tiles)[tile]
     shuffled = rng.permutation(len(block))
-    return block[shuffled[np.argsort(tile[shuffled], kind="stable")]]
+    return block[shuffled[np.argsort(drawn[shuffled], kind="stable")]]
