@@ -180,7 +180,7 @@ def test_threads_are_refused(method: TorchPipeline, tmp_path: Path) -> None:
 
 
 def test_peers_of_a_plugin_that_is_not_installed_are_not_offered(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(harness_peers, "find_spec", lambda name: None if name == "harness_strsaga" else object())
+    monkeypatch.setattr(harness_peers, "find_spec", lambda name: object() if name == "harness_pipedream" else None)
     offered = {method.name for method in harness_peers.harness_parallelizers()}
     assert offered == {"torch-1f1b", "torch-gpipe", "torch-interleaved"}
 

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import torch
 
 from harness import HarnessError
-from harness_pipedream.explain import explain
 from harness_pipedream.layers import LayerGraph, Part, layer_graph
 from harness_pipedream.parallelizers import GPipe
 from harness_pipedream.preparing import described, levels_of, plan_of, profile_of
@@ -48,9 +47,7 @@ def cut(method: TorchPipeline, job: Job[Any]) -> Layers:
     levels = levels_of(job.device, method.workers, method.bandwidth)
     with job.trace.span("plan"):
         plan = plan_of(like, profile, levels)
-    found = explain(plan, profile, levels, cost=like.cost) if profile else None
-    schedule = like.schedule(plan, found.prediction if found else None)
-    job.trace.fact("plan", {**described(like, plan, found, schedule), "workers": method.workers})
+    job.trace.fact("plan", {**described(like, plan), "workers": method.workers})
     layers = tuple(stage.layers for stage in plan.stages)
     graph = _graph(job.workload, job.seed, method.microbatches, "cpu")[1]
     plan.check(len(graph.names), method.stages)

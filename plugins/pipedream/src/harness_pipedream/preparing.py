@@ -86,10 +86,10 @@ def explicit(method: PipelineParallelizer) -> Plan:
 
 
 def described(
-    method: PipelineParallelizer, chosen: Plan, found: Explanation | None, schedule: Schedule
+    method: PipelineParallelizer, chosen: Plan, found: Explanation | None = None, schedule: Schedule | None = None
 ) -> dict[str, Any]:
     """The fact ``plan``: the plan, and what it promises where a profile tells; the planner knows 1F1B alone."""
-    if found is None or not method.predictable:
+    if found is None or schedule is None or not method.predictable:
         return {"plan": chosen.to_json(), "config": str(chosen), "workers": chosen.workers, "noam": chosen.noam}
     held = [ahead + 1 for ahead in schedule.warmups]
     return {**found.to_json(), "depth": held[0], "paced_seconds": found.prediction.paced(held)}
