@@ -64,11 +64,7 @@ class TextLstm(TrainingWorkload):
     @cached_property
     def _chosen(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """The sequences to train and to test with, as numbers of sequences; the last has a token after it."""
-        import numpy as np
-
-        numbers = np.arange((len(self._text) - 1) // self.length)
-        held_out = numbers % HELD_OUT == HELD_OUT - 1
-        return spread(numbers[~held_out], self.samples), spread(numbers[held_out], self.evaluation_samples)
+        return divided((len(self._text) - 1) // self.length, self.samples, self.evaluation_samples, every=HELD_OUT)
 
     @cached_property
     def _sets(self) -> tuple[tuple[torch.Tensor, torch.Tensor], tuple[torch.Tensor, torch.Tensor]]:
@@ -81,6 +77,17 @@ class TextLstm(TrainingWorkload):
 
         places = sequences[:, None] * self.length + np.arange(self.length)
         return torch.from_numpy(self._text.codes[places]), torch.from_numpy(self._text.codes[places + 1])
+
+
+def divided(
+    count: int, samples: int, evaluation_samples: int, *, every: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """At most so many numbers below ``count`` to train with and to test with; one in ``every`` is held out."""
+    import numpy as np
+
+    numbers = np.arange(count)
+    held_out = numbers % every == every - 1
+    return spread(numbers[~held_out], samples), spread(numbers[held_out], evaluation_samples)
 
 
 def spread(numbers: NDArray[np.int64], most: int) -> NDArray[np.int64]:

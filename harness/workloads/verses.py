@@ -96,13 +96,9 @@ class VersesBag(TrainingWorkload):
     @cached_property
     def _chosen(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """The verses to train and to test with, by number."""
-        import numpy as np
+        from harness.workloads.text import divided
 
-        from harness.workloads.text import spread
-
-        numbers = np.arange(len(self._verses.books))
-        held_out = numbers % HELD_OUT == HELD_OUT - 1
-        return spread(numbers[~held_out], self.samples), spread(numbers[held_out], self.evaluation_samples)
+        return divided(len(self._verses.books), self.samples, self.evaluation_samples, every=HELD_OUT)
 
     @cached_property
     def _sets(self) -> tuple[tuple[torch.Tensor, torch.Tensor], tuple[torch.Tensor, torch.Tensor]]:

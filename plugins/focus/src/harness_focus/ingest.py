@@ -81,7 +81,7 @@ class Ingest:
 
     def run(self, frames: Iterable[Frame]) -> Iterator[Segment]:
         """Read frames from the stream's start; yield each segment once it is committed."""
-        end = (math.floor(self._begun.seconds / self.settings.segment_seconds) + 1) * self.settings.segment_seconds
+        end = self._segment_end(self._begun.seconds)
         last: Frame | None = None
         for frame in frames:
             if frame.number < self._begun.frames:
@@ -90,11 +90,15 @@ class Ingest:
                 continue
             if last is not None and frame.seconds >= end:
                 yield self._commit(last)
-                end = (math.floor(frame.seconds / self.settings.segment_seconds) + 1) * self.settings.segment_seconds
+                end = self._segment_end(frame.seconds)
             self._look(frame)
             last = frame
         if last is not None:
             yield self._commit(last)
+
+    def _segment_end(self, seconds: float) -> float:
+        """Where the segment ends that a moment lies in."""
+        return (math.floor(seconds / self.settings.segment_seconds) + 1) * self.settings.segment_seconds
 
     def _look(self, frame: Frame) -> None:
         self._gathered.frames_in[int(frame.seconds)] += 1

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn.functional import normalize
 
 from harness import HarnessError
@@ -93,14 +92,6 @@ def published(variant: str, *, classes: int = 1000, blocks: int | None = None) -
     network.load_published(torch.load(dataset.path(dataset.members[0].file_name), weights_only=True))
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stub lacks it
     return network.eval()
-
-
-def weights_identity(network: nn.Module) -> str:
-    """A short name of a network by the content of its weights."""
-    digest = hashlib.sha256()
-    for tensor in network.state_dict().values():
-        digest.update(tensor.detach().cpu().numpy().tobytes())
-    return digest.hexdigest()[:16]
 
 
 @lru_cache(maxsize=1)

@@ -80,7 +80,7 @@ class DistArrayBuffer:
             raise HarnessError(f"max_delay counts iterations, from 1; not {max_delay}")
         self.target = target
         self.init = init
-        self.apply: Apply = apply if apply is not None else _add
+        self.apply: Apply = apply if apply is not None else add_update
         self.arrays = (target, *arrays)
         self.buffers = (self, *buffers)
         self.max_delay = max_delay
@@ -112,7 +112,8 @@ class DistArrayBuffer:
             buffer.written[...] = False
 
 
-def _add(_key: tuple[int, ...], current: Any, update: Any) -> Any:
+def add_update(_key: tuple[int, ...], current: Any, update: Any) -> Any:
+    """Add what a buffer holds to an element: what flushing does if nothing else is asked for."""
     return current + update
 
 

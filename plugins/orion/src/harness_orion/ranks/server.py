@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness_orion.analysis.plan import Plan, Where
-from harness_orion.arrays import DistArrayBuffer, _add
+from harness_orion.arrays import DistArrayBuffer, add_update
 from harness_orion.reading.affine import ANY
 
 if TYPE_CHECKING:
@@ -108,7 +108,7 @@ class Server:
         buffer, arrays = self._buffers[number], [a.reshape(-1) for a in self._groups[number]]
         width = self._groups[number][0].shape[1]
         local = places // width // self._comm.size * width + places % width
-        if buffer.apply is _add:
+        if buffer.apply is add_update:
             arrays[0][local] += updates[0]
             return
         keys = np.unravel_index(places, self._shapes[number])
