@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
+from itertools import pairwise
 
 import pytest
 from hypothesis import assume, given, settings
@@ -11,7 +13,8 @@ from orders import simulate
 
 from harness_pipedream.costs import Cost
 from harness_pipedream.levels import Level
-from harness_pipedream.pacing import hiding_depth, paced
+from harness_pipedream.memory import MemoryLimit
+from harness_pipedream.pacing import hiding_depth, paced, recut
 from harness_pipedream.plan import Plan, Stage
 from harness_pipedream.predict import Prediction, predict
 from harness_pipedream.profile import Layer, Profile
@@ -118,3 +121,49 @@ def test_free_links_are_hidden_by_noam() -> None:
     plan = Plan((Stage((0,)), Stage((1,))))
     free = predict(plan, Profile.chain(layers), (Level(2, RATE),), Cost(transfers=False))
     assert hiding_depth(free) == 2
+
+
+def chain_of(layers: int, seed: int) -> Profile:
+    """Layers with parameters, too, so that memory differs between plans."""
+    draw = random.Random(seed)
+    return Profile.chain(
+        tuple(
+            Layer(str(i), draw.random(), draw.random(), int(draw.random() * RATE), int(draw.random() * RATE), 0.0)
+            for i in range(layers)
+        )
+    )
+
+
+def straight(ends: Sequence[int]) -> Plan:
+    return Plan(tuple(Stage(tuple(range(a, b))) for a, b in pairwise([0, *ends])))
+
+
+@given(st.integers(2, 12), st.integers(0, 10_000), st.data())
+def test_two_stages_are_cut_where_they_pace_best(layers: int, seed: int, data: st.DataObject) -> None:
+    profile, levels = chain_of(layers, seed), (Level(2, RATE),)
+    given_cut = data.draw(st.integers(1, layers - 1))
+    found = recut(straight([given_cut, layers]), profile, levels, Cost())
+    every = [paced(predict(straight([cut, layers]), profile, levels, Cost())) for cut in range(1, layers)]
+    assert paced(predict(found, profile, levels, Cost())) == pytest.approx(min(every))
+
+
+@given(st.integers(4, 10), st.integers(0, 10_000))
+def test_moved_cuts_never_slow_a_plan_nor_change_its_replicas(layers: int, seed: int) -> None:
+    profile, levels = chain_of(layers, seed), (Level(4, RATE),)
+    plan = Plan((Stage((0, 1), 2), Stage((2,)), Stage(tuple(range(3, layers)))))
+    found = recut(plan, profile, levels, Cost())
+    found.check(layers, 4)
+    assert [stage.replicas for stage in found.stages] == [2, 1, 1]
+    before, after = (paced(predict(each, profile, levels, Cost())) for each in (plan, found))
+    assert after <= before
+
+
+def test_moved_cuts_stay_within_the_memory_limit() -> None:
+    profile, levels = chain_of(8, 5), (Level(2, RATE),)
+    every = [straight([cut, 8]) for cut in range(1, 8)]
+    needs = {str(plan.stages): predict(plan, profile, levels, Cost()).memory_bytes for plan in every}
+    free = recut(every[0], profile, levels, Cost())
+    least = min(every, key=lambda plan: needs[str(plan.stages)])
+    limit = MemoryLimit(needs[str(least.stages)])
+    assert needs[str(free.stages)] > limit.bytes
+    assert recut(least, profile, levels, Cost(), memory=limit).stages == least.stages

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveInt, PrivateAttr
@@ -11,9 +12,12 @@ from harness import Device, Job, Parallelizer, TrainingWorkload, Workload, units
 from harness_pipedream.published import PublishedProfile
 
 if TYPE_CHECKING:
+    from harness_pipedream.levels import Level
+    from harness_pipedream.memory import MemoryLimit
     from harness_pipedream.plan import Plan
     from harness_pipedream.predict import Prediction
     from harness_pipedream.preparing import Prepared
+    from harness_pipedream.profile import Profile
     from harness_pipedream.schedule import Schedule
 
 
@@ -66,6 +70,10 @@ class PipelineParallelizer(Parallelizer[TrainingWorkload | PublishedProfile]):
     def schedule(self, plan: Plan, prediction: Prediction | None = None) -> Schedule:
         """The order of work for a plan's stages, and for what was predicted of them where a profile is known."""
 
+    def settled(self, best: Plan, profile: Profile, levels: Sequence[Level], memory: MemoryLimit | None) -> Plan:
+        """The planner's best plan, fitted to the schedule."""
+        return best
+
     def refuses(self, workload: Workload, device: Device) -> str:
         """Refuse profiles on devices that compute, and minibatches that do not divide."""
         if isinstance(workload, PublishedProfile) and not hasattr(device, "numerics"):
@@ -112,6 +120,15 @@ class AsynchronousPipeline(PipelineParallelizer):
     def needs_profile(self) -> bool:
         """Whether the depth depends on it."""
         return self.depth == "links"
+
+    def settled(self, best: Plan, profile: Profile, levels: Sequence[Level], memory: MemoryLimit | None) -> Plan:
+        """The best plan, cut where the minibatches in flight wait least; as it is if there are enough to hide links."""
+        from harness_pipedream.costs import cost_model
+        from harness_pipedream.pacing import recut
+
+        if self.depth == "links":
+            return best
+        return recut(best, profile, levels, cost_model(self.cost), depth=self.depth, memory=memory)
 
     def in_flight(self, prediction: Prediction | None) -> int | None:
         """The depth in minibatches; ``None`` for NOAM."""

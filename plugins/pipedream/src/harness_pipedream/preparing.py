@@ -70,7 +70,8 @@ def plan_of(method: PipelineParallelizer, profile: Profile | None, levels: Seque
     assert profile is not None
     if method.plan in SHAPES:
         limit = MemoryLimit(method.memory) if method.memory else None
-        return plan(profile, levels, cost=method.cost, shape=SHAPES[method.plan], memory=limit)
+        best = plan(profile, levels, cost=method.cost, shape=SHAPES[method.plan], memory=limit)
+        return method.settled(best, profile, levels, limit)
     return divided(profile, replicas_of(method.plan), min(level.bytes_per_second for level in levels))
 
 
