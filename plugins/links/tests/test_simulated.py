@@ -453,3 +453,29 @@ def test_tensors_without_data_are_reduced_by_size():
     pytest.importorskip("torch")
     closed = 2 * 2 * (LATENCY + seconds(1.6e9) / 2)
     assert launch(flat(2, numerics=False), reduce_tensors, 2) == [((4, 10**8), "meta", pytest.approx(closed))] * 2
+
+
+def work_and_reduce(cost, parts, worker):
+    """Work; sum arrays that were ready within it beside it; when the last sum was there."""
+    with worker.work("backward", cost):
+        wait = worker.comm.all_reduce_beside([(hollow(size), ago) for size, ago in parts])
+    wait()
+    return worker.clock()
+
+
+@settings(deadline=None)
+@given(st.lists(st.tuples(st.integers(1, 50), st.floats(0, 0.5)), max_size=5), st.integers(2, 4))
+def test_sums_beside_work_start_when_they_are_ready_and_the_one_before_is_done(drawn, workers):
+    parts = sorted(((workers * 1000 * size, ago) for size, ago in drawn), key=lambda part: -part[1])
+    done = 0.0
+    for size, ago in parts:
+        done = max(done, 0.5 - ago) + 2 * (workers - 1) * (LATENCY + seconds(size / workers))
+    ends = launch(flat(workers, numerics=False), partial(work_and_reduce, 0.5, parts), workers)
+    assert ends == [pytest.approx(max(done, 0.5))] * workers
+
+
+def test_sums_beside_work_send_the_bytes_of_sums_after_it():
+    parts = [(30_000, 0.4), (12_000, 0.0)]
+    _, beside = traced(flat(3, numerics=False), partial(work_and_reduce, 0.5, parts), 3)
+    _, after = traced(flat(3, numerics=False), partial(reduce_all, 42_000 // 4), 3)
+    assert [bytes_sent(e) for e in beside] == [bytes_sent(e) for e in after]

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from torch import nn
 
 from harness import Communicator
-from harness_pipedream.reduction import Reduction, buckets
+from harness_pipedream.buckets import buckets
+from harness_pipedream.reduction import Reduction
 from harness_pipedream.stage import ModelStage
 
 PEERS = 3

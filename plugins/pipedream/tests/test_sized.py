@@ -135,3 +135,17 @@ def test_a_chain_needs_no_profile_where_it_is_computed(tmp_path: Path) -> None:
     method.prepare(job)
     method.run(job)
     assert read(job).fact("plan")["config"] == "1-1"
+
+
+@pytest.mark.parametrize("summing", [0.5, 1.0])
+def test_replicas_sum_beside_the_backward_pass(summing: float, tmp_path: Path) -> None:
+    links = pytest.importorskip("harness_links.simulated", reason="the device 'simulated' is harness-links'")
+    size = 2**22  # a bucket a layer, each of which takes a ring of two so many seconds
+    layers = tuple(Layer(f"layer{i}", FORWARD, BACKWARD, ACTIVATION, size) for i in range(4))
+    Profile.chain(layers, batch_size=8).write(tmp_path / "profile.json")
+    device = links.Simulated(levels=({"workers": 2, "bandwidth": size / summing},))
+    method = Pipedream(workers=2, plan="data-parallel")
+    trace = run(method, PublishedProfile(profile=str(tmp_path / "profile.json")), device, tmp_path / "run", 20)
+    hidden = 4 * BACKWARD + summing  # only the first layer's sum comes after the backward pass
+    held_up = BACKWARD + 4 * summing  # one sum after another from the last layer's gradient on
+    assert trace.wall_seconds == pytest.approx(10 * (4 * FORWARD + max(hidden, held_up)), rel=1e-3)

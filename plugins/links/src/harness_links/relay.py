@@ -27,24 +27,23 @@ class Relay:
     def __init__(self, network: Network, seat: Seat, lane: Lane, following: Callable[[Any], Any]) -> None:
         self.sent_bytes = 0
         self._network = network
-        self._seat = seat
+        self.seat = seat
         self._lane = lane
         self._following = following
-        self._over = Awaited(network.machine, seat.left, f"worker {seat.left} in a ring")
+        self.over = Awaited(network.machine, seat.left, f"worker {seat.left} in a ring")
         self._outgoing: Any = None
         self._received: Any = None
         self._missing = 0
         self._latest = 0.0
 
-    def run(self, first: Any) -> None:
-        """Begin with ``first``, and wait for the end."""
-        machine = self._network.machine
+    def begin(self, first: Any, now: float) -> Awaited:
+        """Begin with ``first``; the end is what can be waited for."""
         self._outgoing = first
-        machine.schedule(machine.clock(), self._seat.rank, self._step)
-        self._over.wait()
+        self._network.machine.schedule(now, self.seat.rank, self._step)
+        return self.over
 
     def _step(self, now: float) -> None:
-        left, rank, right = self._seat
+        left, rank, right = self.seat
         self._missing, self._latest = 2, now
         transfer = self._network.transfer(rank, right, self._lane, self._outgoing)
         self.sent_bytes += transfer.size
@@ -63,6 +62,6 @@ class Relay:
             return
         self._outgoing = self._following(self._received)
         if self._outgoing is None:
-            self._over.finish(self._latest)
+            self.over.finish(self._latest)
         else:
-            self._network.machine.schedule(self._latest, self._seat.rank, self._step)
+            self._network.machine.schedule(self._latest, self.seat.rank, self._step)

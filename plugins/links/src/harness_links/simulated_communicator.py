@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache, partial
 from types import TracebackType
 from typing import Any, cast
@@ -37,7 +37,7 @@ class SimulatedCommunicator(MessageCommunicator):
         if self._numerics or self.size == 1 or not is_hollow(array):
             return super().all_reduce(array, operation)
         outgoing = self._outgoing(array.reshape(-1))
-        self._ring(next(outgoing), lambda _: next(outgoing, None))
+        self._ring(next(outgoing), partial(_next, outgoing))
         return array
 
     def all_gather(self, array: Any) -> list[Any]:
@@ -53,6 +53,33 @@ class SimulatedCommunicator(MessageCommunicator):
         self._ring(array, hand_on)
         return [gathered[(self.rank - rank) % self.size] for rank in range(self.size)]
 
+    def all_reduce_beside(self, parts: Sequence[tuple[Any, float]]) -> Callable[[], None]:
+        """Sum hollow arrays, one after another, beside this worker's work; what is returned waits for the last sum.
+
+        Each comes with how many seconds ago, within the work just done, it was ready. Threads that communicate
+        while their worker computes take such times; here they are known beforehand, and no thread is needed.
+        """
+        if self.size == 1 or not parts:
+            return lambda: None
+        now = self._network.machine.clock()
+        outgoing = [self._outgoing(array.reshape(-1)) for array, _ in parts]
+        relays = [self._relay(partial(_next, chunks)) for chunks in outgoing]
+        last: Awaited | None = None
+        for relay, chunks, (_, ago) in zip(relays, outgoing, parts, strict=True):
+            begin = partial(relay.begin, next(chunks))
+            if last is None:
+                begin(now - ago)
+            else:
+                last.then(partial(_not_before, now - ago, begin))
+            last = relay.over
+
+        def wait() -> None:
+            assert last is not None
+            last.wait()
+            self._bytes.add(relays[0].seat.right, sum(relay.sent_bytes for relay in relays))
+
+        return wait
+
     def _outgoing(self, flat: Any) -> Iterator[Any]:
         """The chunks that this rank sends, in order: first to add them up, then to hand on the sums."""
         bounds = _bounds(len(flat), self.size)
@@ -61,11 +88,22 @@ class SimulatedCommunicator(MessageCommunicator):
                 yield flat[slice(*bounds[(first - step) % self.size])]
 
     def _ring(self, first: Any, following: Callable[[Any], Any]) -> None:
+        relay = self._relay(following)
+        relay.begin(first, self._network.machine.clock()).wait()
+        self._bytes.add(relay.seat.right, relay.sent_bytes)
+
+    def _relay(self, following: Callable[[Any], Any]) -> Relay:
         left, right = ((self.rank + step) % self.size for step in (-1, 1))
         seat = Seat(self._peer(left), self._peer(self.rank), self._peer(right))
-        relay = Relay(self._network, seat, Lane(self._channel, RING), following)
-        relay.run(first)
-        self._bytes.add(seat.right, relay.sent_bytes)
+        return Relay(self._network, seat, Lane(self._channel, RING), following)
+
+
+def _next(chunks: Iterator[Any], _: Any) -> Any:
+    return next(chunks, None)
+
+
+def _not_before(ready: float, begin: Callable[[float], Awaited], now: float, _: Any) -> None:
+    begin(max(ready, now))
 
 
 class VirtualService(Service):

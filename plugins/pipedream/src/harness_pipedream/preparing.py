@@ -11,13 +11,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness import HarnessError, TraceWriter
+from harness_pipedream.buckets import BUCKET_BYTES, buckets
 from harness_pipedream.checkpoint import Checkpoints
 from harness_pipedream.explain import Explanation, explain
 from harness_pipedream.levels import Level
 from harness_pipedream.memory import MemoryLimit
 from harness_pipedream.plan import Plan, Stage
 from harness_pipedream.planner import Shape, plan
-from harness_pipedream.profile import Profile
+from harness_pipedream.profile import Layer, Profile
 from harness_pipedream.progress import epoch_of
 from harness_pipedream.published import PublishedProfile
 from harness_pipedream.runtime import Setup, StageCost
@@ -228,9 +229,19 @@ def costs_of(plan: Plan, profile: Profile, microbatches: int, *, recompute: bool
                 sum(layer.update_seconds for layer in layers),
                 tuple(profile.layers[layer].activation_bytes // microbatches for layer in live),
                 sum(layer.parameter_bytes for layer in layers),
+                gradients_of(layers, microbatches),
             )
         )
     return tuple(costs)
+
+
+def gradients_of(layers: Sequence[Layer], microbatches: int) -> tuple[tuple[int, float], ...]:
+    """The buckets of a stage's gradients, from the last layer on, and how long before a backward's end each is full."""
+    found, left = [], sum(layer.backward_seconds for layer in layers)
+    for bucket in buckets([layer.parameter_bytes for layer in layers], BUCKET_BYTES):
+        left -= sum(layers[index].backward_seconds for index in bucket)
+        found.append((sum(layers[index].parameter_bytes for index in bucket), max(left, 0.0) / microbatches))
+    return tuple((size, ago) for size, ago in found if size)
 
 
 def _live(profile: Profile, cut: int) -> list[int]:

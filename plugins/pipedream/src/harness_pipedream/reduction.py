@@ -13,8 +13,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 import torch
 
 from harness import Communicator
-
-BUCKET_BYTES = 2**22  # so small that the first is on its way early, so large that messages are few
+from harness_pipedream.buckets import BUCKET_BYTES, buckets
 
 Sum = Callable[[], torch.Tensor]
 
@@ -68,16 +67,3 @@ class Reduction:
             return lambda: self._peers.all_reduce(flat)
         future: Future[torch.Tensor] = self._thread.submit(self._peers.all_reduce, flat)
         return future.result
-
-
-def buckets(sizes: Sequence[int], limit: int) -> list[list[int]]:
-    """Indices from the last to the first, in groups that are full once they have reached so many bytes."""
-    found: list[list[int]] = []
-    held = limit
-    for index in reversed(range(len(sizes))):
-        if held >= limit:
-            found.append([])
-            held = 0
-        found[-1].append(index)
-        held += sizes[index]
-    return found

@@ -23,13 +23,17 @@ Scaling = Literal["constant", "linear", "relative"]
 
 @dataclass(frozen=True)
 class StageCost:
-    """Seconds that a unit takes in one stage, and the bytes of each tensor that it hands on."""
+    """Seconds that a unit takes in one stage, and the bytes of each tensor that it hands on.
+
+    ``gradients`` are the buckets that replicas sum: their bytes, and how long before a backward's end each is full.
+    """
 
     forward_seconds: float | None = None
     backward_seconds: float | None = None
     update_seconds: float | None = None
     outputs: tuple[int, ...] = ()
     parameter_bytes: int = 0
+    gradients: tuple[tuple[int, float], ...] = ()
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ Devices with a virtual clock charge the profile's seconds for it; links and sche
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -48,6 +48,7 @@ class SizedStage:
         self._cost = cost
         self._received = received
         self._peers: Communicator | None = None
+        self._under_way: Callable[[], None] | None = None
 
     def forward(self, unit: int, version: int, inputs: Sequence[Any]) -> tuple[Any, ...]:
         """Arrays as large as the outputs."""
@@ -62,11 +63,25 @@ class SizedStage:
         self._peers = peers
 
     def backward(self, unit: int, version: int, gradients: Sequence[Any], *, closing: bool = False) -> tuple[Any, ...]:
-        """Arrays as large as the inputs."""
+        """Arrays as large as the inputs; in a round's ``closing`` backward, sums begin beside it."""
+        if closing:
+            self._under_way = self._begun(self._cost.gradients)
         return tuple(map(hollow, self._received))
 
     def reduce(self) -> None:
-        """Sum the round's gradient."""
+        """Wait for the sums of the round's gradients; a replica that had no backward adds nothing, but takes part."""
+        wait = self._under_way or self._begun([(size, 0.0) for size, _ in self._cost.gradients])
+        self._under_way = None
+        wait()
+
+    def _begun(self, gradients: Sequence[tuple[int, float]]) -> Callable[[], None]:
+        beside = getattr(self._peers, "all_reduce_beside", None)
+        if beside is None:
+            return self._reduce
+        waits: Callable[[], None] = beside([(hollow(size), ago) for size, ago in gradients])
+        return waits
+
+    def _reduce(self) -> None:
         if self._peers:
             self._peers.all_reduce(hollow(self._cost.parameter_bytes))
 
