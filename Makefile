@@ -1,4 +1,4 @@
-# The only things to remember: make run, make test, make lint, make docs, make bench.
+# The only things to remember: make run, make test, make lint, make docs, make bench, make paper.
 
 PYTHON ?= python3
 VENV := .venv
@@ -6,11 +6,14 @@ BIN := $(VENV)/bin
 PLUGINS := $(wildcard plugins/*/pyproject.toml)
 PYTEST := $(CURDIR)/$(BIN)/pytest -n 2 --dist loadfile
 STAMP := $(VENV)/.installed
+# Every suite that tests a paper, and where their run is kept.
+PAPERS := strsaga pipedream pipedream-plan skewscout orion $(basename $(notdir $(wildcard suites/focus.toml)))
+PAPER := results/paper
 
 # Some environments forbid writing byte code, which makes every start slow.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: run test tools lint docs bench clean
+.PHONY: run test tools lint docs bench paper clean
 
 run: $(STAMP)
 	$(BIN)/harness run suites/smoke.toml
@@ -40,8 +43,14 @@ docs: $(STAMP)
 # Everything that takes long and needs a quiet machine: the papers' suites, then this commit against the one before.
 bench: $(STAMP)
 	$(BIN)/harness run strsaga pipedream pipedream-plan
+	PYTHONPATH=. $(BIN)/python tests/overhead.py 10000
 	$(BIN)/asv machine --yes
 	$(BIN)/asv continuous --interleave-rounds --factor 1.1 HEAD~1 HEAD
+
+# Every claim of the five papers in one run, which goes on where it was cut off: make paper PAPER=results/another begins anew.
+paper: $(STAMP)
+	@$(BIN)/harness run $(PAPERS) -o $(PAPER) --resume; status=$$?; \
+	if [ $$status -lt 2 ]; then $(BIN)/harness report $(PAPER) --summary docs/results.md >/dev/null; fi; exit $$status
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info plugins/*/build plugins/*/src/*.egg-info

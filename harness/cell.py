@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import faulthandler
+import fcntl
 import math
 import multiprocessing
 import os
+import platform
 import signal
 import sys
 import threading
@@ -22,9 +24,9 @@ from pydantic import ValidationError
 
 from harness.components import Censored, Job, Metric, Parallelizer
 from harness.devices.memory import measured_memory
-from harness.errors import HarnessError
-from harness.records import CellResult, CellSpec
-from harness.registry import Registry, load
+from harness.errors import HarnessError, NotAvailable
+from harness.records import CellResult, CellSpec, Outcome
+from harness.registry import NotInstalled, Registry, load
 from harness.store import write_atomically
 from harness.trace import TraceWriter
 from harness.tracefile import Trace, merge
@@ -52,7 +54,8 @@ def child(path: str) -> None:
     """Run a cell in a process made for it: own group, ends with the engine, output into a file."""
     with contextlib.suppress(OSError):
         os.setpgid(0, 0)
-    threading.Thread(target=_end_with_engine, daemon=True).start()
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+    _end_with_engine()
     output = os.open(Path(path).with_name("output.txt"), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
     for stream in (1, 2):
         os.dup2(output, stream)
@@ -63,11 +66,22 @@ def child(path: str) -> None:
 
 
 def _end_with_engine() -> None:
-    """Kill this process and its workers when the engine ends; the fork server, its parent, would live on."""
+    """Have this process and its workers killed when the engine ends; the fork server, its parent, would live on."""
     engine = multiprocessing.parent_process()
-    if engine is not None:
-        wait([engine.sentinel])
-        os.killpg(0, signal.SIGKILL)
+    if engine is None:
+        return
+    if hasattr(fcntl, "F_SETSIG"):
+        # Linux sends the signal itself: no thread of a process whose native code keeps the interpreter's lock could.
+        pipe = engine.sentinel
+        fcntl.fcntl(pipe, fcntl.F_SETOWN, -os.getpgid(0))
+        fcntl.fcntl(pipe, fcntl.F_SETSIG, signal.SIGKILL)
+        fcntl.fcntl(pipe, fcntl.F_SETFL, fcntl.fcntl(pipe, fcntl.F_GETFL) | os.O_ASYNC)
+    threading.Thread(target=_outlived, args=(engine.sentinel,), daemon=True).start()
+
+
+def _outlived(engine: int) -> None:
+    wait([engine])
+    os.killpg(0, signal.SIGKILL)
 
 
 def run(spec: CellSpec, folder: Path, registry: Registry) -> CellResult:
@@ -75,11 +89,14 @@ def run(spec: CellSpec, folder: Path, registry: Registry) -> CellResult:
     started = datetime.now(UTC).isoformat(timespec="seconds")
     trace = TraceWriter(folder)
     reason = ""
+    failed: Outcome = "failed"
     try:
         job, parallelizer = _assemble(spec, folder, registry, trace)
         _prepare(job, parallelizer)
         with measured_memory(trace), _working(trace):
             parallelizer.run(job)
+    except (NotAvailable, NotInstalled) as error:
+        reason, failed = str(error), "skipped"
     except BaseException as error:
         traceback.print_exc()
         reason = _reason(error)
@@ -88,12 +105,13 @@ def run(spec: CellSpec, folder: Path, registry: Registry) -> CellResult:
     measured, reason = _measure(spec, record, registry, reason or (record.not_finite if record else "") or "")
     return CellResult(
         cell=spec,
-        outcome="failed" if reason else "done",
+        outcome=failed if reason else "done",
         reason=reason,
         metrics={name: value if isinstance(value, float) else None for name, value in measured.items()},
         censored={name: value.bound for name, value in measured.items() if isinstance(value, Censored)},
         prepare_seconds=record.prepare_seconds if record else None,
         started=started,
+        host=platform.node(),
     )
 
 
@@ -106,7 +124,7 @@ def _assemble(
     for component in (workload, parallelizer, device):
         availability = component.availability()
         if not availability.ok:
-            raise HarnessError(str(availability))
+            raise NotAvailable(str(availability))
     trace.fact("budget", spec.budget.model_dump(mode="json"))
     return Job(workload, device, spec.budget, spec.seed, trace, folder, spec.numerics), parallelizer
 

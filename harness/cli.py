@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import gc
 import os
+import signal
 import sys
+from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -123,6 +125,12 @@ def run(
     only: Annotated[str | None, typer.Option(metavar="GLOB", help="Only cells whose id matches.")] = None,
     quick: Annotated[bool, typer.Option("--quick", help="The first two seeds of each combination.")] = False,
     jobs: Annotated[int, typer.Option(min=1, help="Cells at a time; with more than one, no time is measured.")] = 1,
+    engine: Annotated[
+        Literal["local", "submitit"], typer.Option(help="On this machine, or a job of Slurm for each block.")
+    ] = "local",
+    slurm: Annotated[
+        list[str] | None, typer.Option(metavar="KEY=VALUE", help="What to ask Slurm for, such as partition=gpu.")
+    ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with a run that was cut off.")] = False,
     output: Annotated[Path | None, typer.Option("-o", "--output", help="The run's folder.")] = None,
     strict: Annotated[bool, typer.Option("--strict", help="Exit with 3 if a claim falls short.")] = False,
@@ -139,17 +147,27 @@ def run(
     from harness.report.terminal import show
 
     registry = _registry()
-    chosen = _suites(suites, registry, only=only, quick=quick, jobs=jobs)
+    elsewhere = engine == "submitit" or print_commands
+    asked = _asked(slurm or (), elsewhere=elsewhere)
+    chosen = _suites(suites, registry, only=only, quick=quick, jobs=jobs, elsewhere=elsewhere)
     this = _open_run(chosen, output, resume=resume, registry=registry)
     if print_commands:
-        for line in commands(this, registry):
+        for line in commands(this, registry, nodes=asked.get("nodes", 1)):
             print(line)  # noqa: T201
         return
-    for problem in this.problems:
+    left_out = [
+        f"plugin {plugin.distribution} is left out: {plugin.error}" for plugin in registry.plugins if plugin.error
+    ]
+    for problem in left_out + this.problems:
         print(f"warning: {problem}", file=sys.stderr)  # noqa: T201
     try:
         with Progress(this) as progress:
-            run_cells(this, registry, jobs=jobs, observe=progress.observe)
+            if engine == "submitit":
+                from harness.slurm import run_cells as submit_cells
+
+                submit_cells(this, registry, asked, jobs=jobs, observe=progress.observe)
+            else:
+                run_cells(this, registry, jobs=jobs, observe=progress.observe)
     except KeyboardInterrupt:
         print(f"interrupted; what had finished is kept: harness run ... -o {this.folder} --resume", file=sys.stderr)  # noqa: T201
         sys.exit(INTERRUPTED)
@@ -165,6 +183,15 @@ def run(
         sys.exit(3)
 
 
+def _asked(slurm: Sequence[str], *, elsewhere: bool) -> dict[str, Any]:
+    """What Slurm is asked for; refused where it would not be asked."""
+    from harness.slurm import parameters
+
+    if slurm and not elsewhere:
+        raise HarnessError("goes with --engine submitit, or --print-commands", where="--slurm")
+    return parameters(slurm)
+
+
 def _page(summary: Summary, registry: Registry) -> None:
     """Write a run's page beside its results where plotly is installed."""
     from harness.report.page import HOW_TO_GET, available, write_page
@@ -177,10 +204,12 @@ def _page(summary: Summary, registry: Registry) -> None:
     print(f"Page: {path}")  # noqa: T201
 
 
-def _suites(names: list[str], registry: Registry, *, only: str | None, quick: bool, jobs: int) -> list[Suite]:
+def _suites(
+    names: list[str], registry: Registry, *, only: str | None, quick: bool, jobs: int, elsewhere: bool
+) -> list[Suite]:
     from harness.suite import load, locate
 
-    chosen = [load(locate(name, registry), registry) for name in names]
+    chosen = [load(locate(name, registry), registry, elsewhere=elsewhere) for name in names]
     if len({suite.name for suite in chosen}) < len(chosen):
         raise HarnessError("two of the suites have one name; rename a file")
     chosen = [suite.only(only) for suite in chosen] if only else chosen
@@ -204,9 +233,14 @@ def _open_run(suites: list[Suite], output: Path | None, *, resume: bool, registr
 def report(
     folder: RunFolder,
     output: Annotated[Path | None, typer.Option("-o", "--output", metavar="FILE.html", help="Write the page.")] = None,
+    in_short: Annotated[
+        Path | None,
+        typer.Option("--summary", metavar="FILE.md", help="Write claims, machine and versions in Markdown."),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Print a run's tables and claims again, from what is stored; or write its page."""
+    """Print a run's tables and claims again, from what is stored; or write its page, or its claims in Markdown."""
+    from harness.report.markdown import write_markdown
     from harness.report.page import write_page
     from harness.report.summary import as_json as summary_json
     from harness.report.summary import summarise
@@ -217,6 +251,8 @@ def report(
     summary = summarise(Run.open(folder), registry)
     if output is not None:
         write_page(summary, registry, output)
+    if in_short is not None:
+        write_markdown(summary, in_short)
     if as_json:
         print_json(summary_json(summary))
     else:
@@ -315,12 +351,18 @@ def new(
 
 
 @app.command(hidden=True)
-def cell(path: Annotated[Path, typer.Argument(metavar="SPEC.json")]) -> None:
+def cell(
+    path: Annotated[Path, typer.Argument(metavar="SPEC.json")],
+    parent: Annotated[int | None, typer.Option(help="The process without which the cell is of no use.")] = None,
+) -> None:
     """Run one cell in this process: what torchrun, srun and the engine start."""
     from harness.cell import run_file
     from harness.devices import die_with_parent
 
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     die_with_parent()
+    if parent is not None and os.getppid() != parent:
+        raise HarnessError(f"the process {parent} that wanted this cell has ended")
     result = run_file(path)
     if result is not None and result.outcome != "done":
         sys.exit(1)

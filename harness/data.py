@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import urlsplit
 
 from harness.archive import extract
-from harness.errors import HarnessError
+from harness.errors import HarnessError, NotAvailable
 
 if TYPE_CHECKING:
     import numpy as np
@@ -50,6 +50,10 @@ class Member:
     def file_name(self) -> str:
         """What it is called in the cache."""
         return Path(self.path).name
+
+
+class Unreachable(NotAvailable):
+    """A data set that is not in the cache, and cannot be fetched from here."""
 
 
 class Source(Protocol):
@@ -181,7 +185,7 @@ class Dataset:
         try:
             archive = self.source.download(workspace)
         except HarnessError as error:
-            raise HarnessError(
+            raise Unreachable(
                 f"{self.source} cannot be fetched: {error}; where there is a network: harness data fetch {self.name}",
                 where=f"data set {self.name!r}",
             ) from None

@@ -10,8 +10,10 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
+from multiprocessing import resource_tracker
 from multiprocessing.connection import wait
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -46,16 +48,18 @@ class Stopped(Exception):
 
 def run_cell(spec: CellSpec, path: Path, *, start: Start, stop: threading.Event) -> End:
     """Run the cell that ``path`` specifies in a process of its own; nothing it started survives it."""
-    process = _start(spec, path, start)
-    try:
-        return _watch(process, spec, stop)
-    finally:
-        _kill_group(process)
+    with _interrupts_held() as let_through:
+        process = _start(spec, path, start)
+        try:
+            let_through()
+            return _watch(process, spec, stop)
+        finally:
+            _kill_group(process)
 
 
-def warm_up(modules: Iterable[str]) -> None:
-    """Have the fork server import these modules too when it starts."""
-    _ahead.update(modules)
+def warm_up(names: Iterable[str]) -> None:
+    """Have the fork server bring in these modules and models (``module:class``) too when it starts."""
+    _ahead.update(names)
     os.environ[PRELOAD] = " ".join(sorted(_ahead))
     multiprocessing.get_context("forkserver").set_forkserver_preload(["harness.warm"])
 
@@ -64,12 +68,25 @@ def _start(spec: CellSpec, path: Path, start: Start) -> BaseProcess | subprocess
     with _starting, _one_thread():
         if spec.python or start != "fork":
             output = path.with_name("output.txt").open("ab")
-            command = [spec.python or sys.executable, "-X", "faulthandler", "-m", "harness", "cell", str(path)]
+            python = [spec.python or sys.executable, "-X", "faulthandler"]
+            command = [*python, "-m", "harness", "cell", str(path), "--parent", str(os.getpid())]
             return subprocess.Popen(command, stdout=output, stderr=output, stdin=subprocess.DEVNULL, process_group=0)
         process = multiprocessing.get_context("forkserver").Process(target=child, args=(str(path),))
         with _anonymous_main():
             process.start()
         return process
+
+
+@contextlib.contextmanager
+def _interrupts_held() -> Iterator[Callable[[], object]]:
+    """Keep Ctrl-C until it is let through: it would end the fork server, or lose a process that is half started."""
+    resource_tracker.ensure_running()  # first, since starting it lets interrupts through again
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    let_through = partial(signal.pthread_sigmask, signal.SIG_SETMASK, before)
+    try:
+        yield let_through
+    finally:
+        let_through()
 
 
 @contextlib.contextmanager

@@ -10,6 +10,7 @@ from harness.components import Budget, Censored
 
 FORMAT = 1
 Outcome = Literal["done", "failed", "timeout", "skipped"]
+GroupKey = tuple[str, str, str, str]
 
 
 class Record(BaseModel):
@@ -45,6 +46,11 @@ class CellSpec(Record):
     alone: bool = Field(True, description="nothing else runs beside it; metrics of time need that")
     skip: str = ""
 
+    @property
+    def group(self) -> GroupKey:
+        """What it has in common with the cells that differ in their seed alone."""
+        return (self.suite, self.workload.label, self.parallelizer.label, self.device.label)
+
 
 class CellResult(Record):
     """What a cell gave. A metric that is ``None`` was not measured; ``censored`` has lower bounds."""
@@ -57,6 +63,8 @@ class CellResult(Record):
     censored: dict[str, float] = {}
     prepare_seconds: float | None = None
     started: str = ""
+    host: str = Field("", description="the machine that it ran on")
+    seconds: float | None = Field(None, description="from the start of its process to its end")
     output: str = Field("", description="the end of what the cell printed, where it failed")
 
     def measured(self, metric: str) -> float | Censored | None:
@@ -106,6 +114,7 @@ Verdict = Literal["holds", "falls short", "inconclusive", "not measured"]
 class ClaimResult(Record):
     """What came of a claim: the estimate, its 95 % interval, and whether it holds."""
 
+    suite: str = ""
     id: str
     says: str
     source: str

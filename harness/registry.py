@@ -176,7 +176,7 @@ def _load_one(registry: Registry, point: EntryPoint) -> None:
         registry.manager.register(module, name=point.name)
         plugin = Plugin(point.name, distribution, version)
         offers = _offers(registry.manager, module, plugin)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         if os.environ.get(STRICT) == "1":
             raise
         message = f"{type(error).__name__}: {error}".split("\n")[0]

@@ -110,16 +110,19 @@ def locate(name: str, registry: Registry) -> Path:
     return found
 
 
-def load(path: Path, registry: Registry) -> Suite:
-    """Read and check a suite file; raise one clear line about the first thing wrong."""
+def load(path: Path, registry: Registry, *, elsewhere: bool = False) -> Suite:
+    """Read and check a suite file; raise one clear line about the first thing wrong.
+
+    What is to run ``elsewhere`` is not skipped for what is missing here.
+    """
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise HarnessError(f"cannot be read: {error}", where=str(path)) from None
-    return parse(text, name=path.stem, where=str(path), registry=registry)
+    return parse(text, name=path.stem, where=str(path), registry=registry, elsewhere=elsewhere)
 
 
-def parse(text: str, *, name: str, where: str, registry: Registry) -> Suite:
+def parse(text: str, *, name: str, where: str, registry: Registry, elsewhere: bool = False) -> Suite:
     """Check and expand a suite's text; ``where`` names it in errors."""
     try:
         table = SuiteTable.model_validate(tomllib.loads(text))
@@ -130,7 +133,7 @@ def parse(text: str, *, name: str, where: str, registry: Registry) -> Suite:
     metrics = [_component("metric", entry, registry, f"{where}: metrics[{i}]") for i, entry in enumerate(table.metrics)]
     _refuse_twins((m.label for m in metrics), "metric", where)
     _refuse_twins((c.id for c in table.claims), "claim", where)
-    expansion = _Expansion(name, table, tuple(metrics), registry, where)
+    expansion = _Expansion(name, table, tuple(metrics), registry, where, elsewhere)
     cells = _unique(expansion.cells(), where)
     for i, claim in enumerate(table.claims):
         try:
@@ -147,6 +150,7 @@ class _Expansion:
     metrics: tuple[ComponentSpec, ...]
     registry: Registry
     where: str
+    elsewhere: bool
 
     def cells(self) -> Iterator[CellSpec]:
         for i, matrix in enumerate(self.table.matrix):
@@ -156,7 +160,7 @@ class _Expansion:
             ]
             seeds = list(range(matrix.seeds)) if isinstance(matrix.seeds, int) else matrix.seeds
             for workload, parallelizer, device in itertools.product(*axes):
-                skip = self._fit(workload, parallelizer, device, f"{self.where}: matrix[{i}]", python=matrix.python)
+                skip = self._fit(workload, parallelizer, device, f"{self.where}: matrix[{i}]", bool(matrix.python))
                 for seed in seeds:
                     yield CellSpec(
                         id=f"{self.suite}/{workload.label}/{parallelizer.label}/{device.label}/{seed}",
@@ -188,8 +192,7 @@ class _Expansion:
         parallelizer: ComponentSpec,
         device: ComponentSpec,
         where: str,
-        *,
-        python: str | None,
+        elsewhere: bool,
     ) -> str:
         """Refuse a combination that makes no sense; return why one that does cannot run here."""
         try:
@@ -202,7 +205,7 @@ class _Expansion:
         if refusal:
             fitting = ", ".join(fitting_parallelizers(type(task), self.registry)) or "none"
             raise HarnessError(f"{refusal}; {task.name} has these: {fitting}", where=where)
-        if python:
+        if elsewhere or self.elsewhere:
             return ""
         return next((str(a) for c in (task, method, place) if not (a := c.availability()).ok), "")
 

@@ -126,7 +126,9 @@ class Trace:
         """Read what ``merge`` wrote."""
         import pyarrow.parquet as pq
 
-        table = pq.read_table(path, read_dictionary=["name"])
+        # One thread: starting more costs a small trace more than they would read.
+        with pq.ParquetFile(path, read_dictionary=["name"]) as file:
+            table = file.read(use_threads=False)
         names = table.column("name").unify_dictionaries().combine_chunks()
         columns = {c: table.column(c).to_numpy() for c in (*COLUMNS, "worker") if c != "name"}
         events = Events(name=names.indices.to_numpy(), **columns)

@@ -10,9 +10,19 @@ from harness.registry import load
 
 PRELOAD = "HARNESS_PRELOAD"
 READING = ("numpy.ma", "numpy.random", "pyarrow.compute", "pyarrow.dataset", "pyarrow.ipc", "pyarrow.parquet")
+RECORDS = ("harness.records:CellSpec", "harness.records:CellResult")
 
-# A module that fails here fails again in the cell that needs it, where the error belongs.
-for _module in ["harness.cell", *READING, *os.environ.get(PRELOAD, "").split()]:
-    with contextlib.suppress(Exception):
-        importlib.import_module(_module)
+
+def bring(name: str) -> None:
+    """Import a module, or build the model that ``module:class`` names, which it would else be at its first use."""
+    module, _, model = name.partition(":")
+    found = importlib.import_module(module)
+    if model:
+        getattr(found, model).model_rebuild()
+
+
 load()
+# What fails here fails again in the cell that needs it, where the error belongs.
+for _name in ["harness.cell", *READING, *RECORDS, *os.environ.get(PRELOAD, "").split()]:
+    with contextlib.suppress(Exception):
+        bring(_name)

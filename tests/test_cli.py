@@ -43,7 +43,7 @@ def test_info_shows_parameters_and_what_fits(harness: Harness) -> None:
     (description,) = json.loads(harness("info", "counting", "--json").stdout)
     assert description["parameters"][0]["name"] == "upto"
     assert description["parameters"][0]["default"] == 5
-    assert set(description["parallelizers"]) == {"serial", "slow", "gated", "unruly"}
+    assert set(description["parallelizers"]) == {"serial", "slow", "gated", "unruly", "busy", "lingering"}
     assert "how far to count" in harness("info", "counting").stdout
 
 

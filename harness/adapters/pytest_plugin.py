@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from harness.errors import HarnessError
 
 # What every suite has at its top level, and other TOML files do not; a suite with a mistake still has it.
 LOOKS_LIKE_A_SUITE = re.compile(r"^(\[\[matrix\]\]|metrics\s*=)", re.MULTILINE)
@@ -40,6 +44,32 @@ def _scope(nodeid: str) -> str:
     """What of a test's id says where it runs: a suite's file, or all of it."""
     path = nodeid.partition("::")[0]
     return path if path.endswith(".toml") else nodeid
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call() -> Generator[None, Any, Any]:
+    """Skip a test whose data set is not here and cannot be fetched, saying so."""
+    with _data():
+        return (yield)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_setup() -> Generator[None, Any, Any]:
+    """Likewise where a fixture needs the data."""
+    with _data():
+        return (yield)
+
+
+@contextmanager
+def _data() -> Iterator[None]:
+    try:
+        yield
+    except HarnessError as error:
+        from harness.data import Unreachable
+
+        if isinstance(error, Unreachable):
+            pytest.skip(str(error))
+        raise
 
 
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:

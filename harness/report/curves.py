@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.records import CellSpec
+from harness.records import CellSpec, GroupKey
 from harness.store import Run
 from harness.trace import NONE, SPAN, VALUE
 from harness.tracefile import Events, Trace
 
 POINTS = 60
 MOST_SPANS = 400
+MOST_SEEDS = 20  # of a group; more of them would change no picture
 BYTES = ("bytes_sent", "link_bytes")
 Floats = NDArray[np.float64]
-Key = tuple[str, str, str, str]
 Line = tuple[Floats, Floats]
 
 
@@ -69,18 +70,15 @@ class Group:
             self.timeline_of, self.timeline = cell.id, spans(trace)
 
 
-def key_of(cell: CellSpec) -> Key:
-    """What the cells of a group share."""
-    return (cell.suite, cell.workload.label, cell.parallelizer.label, cell.device.label)
-
-
-def read(run: Run) -> dict[Key, Group]:
-    """Read every trace of a run, one at a time."""
-    groups: dict[Key, Group] = {}
+def read(run: Run) -> dict[GroupKey, Group]:
+    """Read the traces of a run, one at a time; of a group with many seeds, the first."""
+    groups: dict[GroupKey, Group] = {}
+    taken: Counter[GroupKey] = Counter()
     for cell in run.record.cells:
         path = run.cell_folder(cell) / "trace.parquet"
-        if path.exists():
-            groups.setdefault(key_of(cell), Group()).add(cell, Trace.read(path))
+        if taken[cell.group] < MOST_SEEDS and path.exists():
+            taken[cell.group] += 1
+            groups.setdefault(cell.group, Group()).add(cell, Trace.read(path))
     return groups
 
 

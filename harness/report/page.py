@@ -8,7 +8,7 @@ from pathlib import Path
 
 from harness.errors import HarnessError
 from harness.registry import Registry
-from harness.report import curves, sections
+from harness.report import curves, sections, verdicts
 from harness.report.markup import Markup, element, join, section, text
 from harness.report.summary import Summary
 from harness.store import write_atomically
@@ -54,7 +54,7 @@ def render(summary: Summary, registry: Registry) -> str:
 def _main(summary: Summary, registry: Registry) -> Markup:
     traced, added = curves.read(summary.run), _of_plugins(summary, registry)
     parts = {
-        "claims": sections.claims(summary, registry),
+        "claims": verdicts.claims(summary, registry),
         "comparisons": sections.comparisons(summary),
         "convergence": sections.convergence(traced),
         "bytes": sections.sent(traced),

@@ -1,15 +1,11 @@
-"""The sections of a run's page: claims, comparisons, convergence, bytes, timelines, what was run, and problems."""
+"""The sections of a run's page after its claims: comparisons, convergence, bytes, timelines, parameters, problems."""
 
 from __future__ import annotations
 
 import json
-import re
-import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from harness.pairing import expand, pairings
-from harness.records import CellSpec, ClaimResult, ComponentSpec
-from harness.registry import Registry
+from harness.records import ComponentSpec, GroupKey
 from harness.report import curves
 from harness.report.figures import MOST_BANDS, Figure, dots, lines, timeline
 from harness.report.markup import Markup, code, details, element, join, section, table
@@ -17,59 +13,7 @@ from harness.report.summary import Group, Summary
 from harness.report.terminal import number
 from harness.statistics import estimate
 
-MARKS = {"holds": "✓", "falls short": "✗", "inconclusive": "?", "not measured": "–"}
 AXES = (("by_time", "seconds of work", "over time"), ("by_step", "step", "over steps"))
-
-
-def claims(summary: Summary, registry: Registry) -> Markup:
-    """What the papers say, what was measured, and the cells that say so."""
-    if not summary.claims:
-        return section("claims", "Claims", element("p", "The suites make no claim."))
-    rows = [_claim(claim, cells, registry) for claim, cells in zip(summary.claims, _used(summary), strict=True)]
-    heads = ("claim", "verdict", "paper", "here", "95 % interval", "pairs", "holds if")
-    return section("claims", "Claims", element("div", table("What the papers say", heads, rows), class_="claims"))
-
-
-def _used(summary: Summary) -> Iterator[list[CellSpec]]:
-    """The cells of each claim's pairs, in the order of the claims."""
-    for suite in summary.run.record.suites:
-        cells = [cell for cell in summary.run.record.cells if cell.suite == suite.name]
-        for claim in suite.claims:
-            for one, among in expand(claim, cells):
-                units = pairings(one, among, summary.results)
-                yield list({cell.id: cell for unit in units for cell in unit.values()}.values())
-
-
-def _claim(claim: ClaimResult, cells: Sequence[CellSpec], registry: Registry) -> list[object]:
-    says = element("div", claim.says, " ", element("span", f"({claim.source})", class_="soft"))
-    reason = element("div", claim.reason, class_="soft") if claim.reason else ""
-    listed = element("ul", *(element("li", cell.id) for cell in cells))
-    again = code(command(cells, registry)) if cells else ""
-    verdict = element(
-        "span", MARKS[claim.verdict], " ", claim.verdict, class_=f"verdict {claim.verdict.replace(' ', '-')}"
-    )
-    paper = "-" if claim.paper is None else str(claim.paper)
-    return [
-        join([element("strong", claim.id), says, reason, details(f"{len(cells)} cells", again, listed)]),
-        verdict,
-        f"{paper} ({claim.evidence})" if claim.evidence else paper,
-        number(claim.measured),
-        "-" if claim.low is None else f"{number(claim.low)} .. {number(claim.high)}",
-        f"{claim.pairs}, {claim.unreached} unreached" if claim.unreached else str(claim.pairs),
-        claim.holds,
-    ]
-
-
-def command(cells: Sequence[CellSpec], registry: Registry) -> str:
-    """The command that runs these cells again: the narrowest glob that fits them all."""
-    suite = cells[0].suite
-    name = suite if suite in registry.names("suite") else f"{suite}.toml"
-    parts = [cell.id.split("/") for cell in cells]
-    if len({len(part) for part in parts}) > 1:
-        return shlex.join(["harness", "run", name])
-    same = [column[0] if len(set(column)) == 1 else None for column in zip(*parts, strict=True)]
-    glob = "/".join("*" if part is None else re.sub(r"([*?[])", r"[\1]", part) for part in same)
-    return shlex.join(["harness", "run", name, "--only", glob])
 
 
 def comparisons(summary: Summary) -> Markup:
@@ -91,7 +35,7 @@ def _suite(summary: Summary, name: str) -> Iterator[Markup]:
         ("workload", "parallelizer", "device", "done", *heads, "prepare (seconds)"),
         rows,
     )
-    yield _plots(dots(metric, summary.units.get(metric, ""), groups) for metric in metrics)
+    yield plots(dots(metric, summary.units.get(metric, ""), groups) for metric in metrics)
 
 
 def _group(group: Group, metrics: Sequence[str]) -> list[object]:
@@ -113,19 +57,19 @@ def _shown(group: Group, metric: str) -> bool:
     return group.metrics.get(metric) is not None or group.unreached.get(metric, 0) > 0
 
 
-def convergence(traced: Mapping[curves.Key, curves.Group]) -> Markup:
+def convergence(traced: Mapping[GroupKey, curves.Group]) -> Markup:
     """Every value that the traces hold more than once, over time and over steps."""
     figures = list(_convergence(traced))
     said = (
-        f"Medians over seeds; up to {MOST_BANDS} curves have a band from the lowest seed to the highest. "
-        "Time is time of work."
+        f"Medians over seeds, the first {curves.MOST_SEEDS} at most. Up to {MOST_BANDS} curves have a band from the "
+        "lowest seed to the highest. Time is time of work."
     )
     return section(
-        "convergence", "Convergence", element("p", said if figures else "No value was traced."), _plots(figures)
+        "convergence", "Convergence", element("p", said if figures else "No value was traced."), plots(figures)
     )
 
 
-def _convergence(traced: Mapping[curves.Key, curves.Group]) -> Iterator[Figure]:
+def _convergence(traced: Mapping[GroupKey, curves.Group]) -> Iterator[Figure]:
     names = {name: None for group in traced.values() for name in group.by_time}
     several = len({key[3] for key in traced}) > 1
     for suite, workload in dict.fromkeys(key[:2] for key in traced):
@@ -141,7 +85,7 @@ def _convergence(traced: Mapping[curves.Key, curves.Group]) -> Iterator[Figure]:
                     yield lines(f"{workload}: {name} {how}", axis, name, found)
 
 
-def sent(traced: Mapping[curves.Key, curves.Group]) -> Markup:
+def sent(traced: Mapping[GroupKey, curves.Group]) -> Markup:
     """Bytes that workers sent, and that interfaces counted."""
     rows = [
         [key[1], key[2], key[3], *(_bytes(group.bytes.get(name)) for name in curves.BYTES)]
@@ -149,7 +93,11 @@ def sent(traced: Mapping[curves.Key, curves.Group]) -> Markup:
         if group.bytes
     ]
     heads = ("workload", "parallelizer", "device", "bytes sent", "bytes on the link")
-    found = table("Medians over seeds", heads, rows) if rows else element("p", "No cell counted bytes.")
+    found = (
+        table(f"Medians over seeds, the first {curves.MOST_SEEDS} at most", heads, rows)
+        if rows
+        else element("p", "No cell counted bytes.")
+    )
     return section("bytes", "Bytes", found)
 
 
@@ -157,13 +105,13 @@ def _bytes(totals: list[float] | None) -> str:
     return f"{estimate(totals, ratio=False).value:,.0f}" if totals else "-"
 
 
-def timelines(traced: Mapping[curves.Key, curves.Group]) -> Markup:
+def timelines(traced: Mapping[GroupKey, curves.Group]) -> Markup:
     """The first spans of one cell of each group that launched workers."""
     kinds = list(dict.fromkeys(span.name for group in traced.values() for span in group.timeline))
     figures = [timeline(group.timeline_of, group.timeline, kinds) for group in traced.values() if group.timeline]
     said = f"The first {curves.MOST_SPANS} spans of one cell of each group; a thin line encloses those below it."
     found = element("p", said if figures else "No cell launched workers.")
-    return section("timeline", "Timeline", found, _plots(figures))
+    return section("timeline", "Timeline", found, plots(figures))
 
 
 def parameters(summary: Summary) -> Markup:
@@ -205,5 +153,6 @@ def problems(summary: Summary) -> Markup:
     return section("problems", "Problems", *(found or [element("p", "None: every cell is done.")]))
 
 
-def _plots(figures: Iterable[Figure | None]) -> Markup:
+def plots(figures: Iterable[Figure | None]) -> Markup:
+    """Figures beside each other, as many as there are."""
     return element("div", *(f.html for f in figures if f is not None), class_="plots")

@@ -11,7 +11,7 @@ from typing import Any
 from harness.claims import judge
 from harness.components import Metric
 from harness.errors import UnknownName
-from harness.records import CellResult, CellSpec, ClaimResult
+from harness.records import CellResult, CellSpec, ClaimResult, GroupKey
 from harness.registry import NotInstalled, Registry
 from harness.statistics import Estimate, estimate
 from harness.store import Run
@@ -29,6 +29,11 @@ class Group:
     metrics: Mapping[str, Estimate | None]
     unreached: Mapping[str, int]
     prepare_seconds: float | None
+
+    @property
+    def key(self) -> GroupKey:
+        """What its cells have in common."""
+        return (self.suite, self.workload, self.parallelizer, self.device)
 
 
 @dataclass(frozen=True)
@@ -50,10 +55,9 @@ class Summary:
 def summarise(run: Run, registry: Registry) -> Summary:
     """Work out groups and claims from what is stored."""
     results = run.results()
-    groups: dict[tuple[str, str, str, str], list[CellSpec]] = {}
+    groups: dict[GroupKey, list[CellSpec]] = {}
     for cell in run.record.cells:
-        key = (cell.suite, cell.workload.label, cell.parallelizer.label, cell.device.label)
-        groups.setdefault(key, []).append(cell)
+        groups.setdefault(cell.group, []).append(cell)
     return Summary(
         run,
         results,
@@ -63,7 +67,7 @@ def summarise(run: Run, registry: Registry) -> Summary:
     )
 
 
-def _group(key: tuple[str, str, str, str], cells: list[CellSpec], results: Mapping[str, CellResult]) -> Group:
+def _group(key: GroupKey, cells: list[CellSpec], results: Mapping[str, CellResult]) -> Group:
     found = [results[cell.id] for cell in cells if cell.id in results]
     labels = [metric.label for metric in cells[0].metrics]
     prepared = [r.prepare_seconds for r in found if r.prepare_seconds is not None]
@@ -85,7 +89,8 @@ def _claims(run: Run, suite: str, results: Mapping[str, CellResult], registry: R
     cells = [cell for cell in run.record.cells if cell.suite == suite]
     exact = {label for label, cls in _metrics(cells, registry).items() if cls.exact}
     estimators = {offer.name: offer.thing for offer in registry.of_kind("estimator")}
-    return judge(record.claims, cells, results, exact=exact, estimators=estimators)
+    judged = judge(record.claims, cells, results, exact=exact, estimators=estimators)
+    return [claim.model_copy(update={"suite": suite}) for claim in judged]
 
 
 def _metrics(cells: Iterable[CellSpec], registry: Registry) -> dict[str, type[Metric]]:

@@ -16,8 +16,8 @@ from harness.records import CellSpec
 from harness.registry import Registry
 from harness.report import curves
 from harness.report.page import render
-from harness.report.sections import command
 from harness.report.summary import Summary
+from harness.report.verdicts import command
 from harness.store import Run
 from tests.report.conftest import HOSTILE, LABEL, Parsed
 
@@ -32,6 +32,13 @@ def test_every_claim_is_there_with_its_verdict_its_cells_and_its_command(parsed:
     assert "✓ holds" in words
     assert all(cell.id in words for cell in summary.run.record.cells)
     assert "harness run counting.toml --only" in words
+
+
+def test_a_claim_opens_to_its_measure_and_to_a_figure_of_its_metric(page: str, summary: Summary) -> None:
+    (claim,) = summary.run.record.suites[0].claims
+    opened = page[page.index("<details>") : page.index("</details>")]
+    assert f"{claim.measure} {claim.holds}" in opened
+    assert re.findall('aria-label="([^"]*)"', opened) == ["sum_of_losses in loss"]
 
 
 def test_text_of_suites_stays_text(parsed: Parsed) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import math
+import operator
 from collections import Counter
 from typing import Any
 
@@ -70,7 +71,7 @@ def refused(run: Any) -> bool:
 
 
 def interpreted(text: str) -> Any:
-    names: dict[str, Any] = {"np": np, "math": math}
+    names: dict[str, Any] = {"np": np, "math": math, "added": operator.add}
     exec(text, names)
     return names["run"]
 

@@ -13,7 +13,7 @@ from harness_orion import Accumulator, DistArray, DistArrayBuffer, Entries, Grid
 from harness_orion.analysis.scheduling import schedule
 from harness_orion.compiling.views import own
 from harness_orion.running.packing import pack
-from harness_orion.running.serial import run_serial
+from harness_orion.running.serial import run_positions, run_serial
 from harness_orion.running.threads import run_steps, steps_of
 
 RATE = 0.05
@@ -40,16 +40,50 @@ def factors(shape: tuple[int, int] = (90, 70), rank: int = 8) -> list[np.ndarray
     return [(rng.normal(size=(n, rank)) / 4).astype(np.float32) for n in shape]
 
 
-@pytest.mark.parametrize("workers", [1, 2, 3])
-def test_threads_equal_the_serial_run_of_their_order_bit_for_bit(workers: int) -> None:
+@pytest.mark.parametrize(("workers", "blocks"), [(1, 1), (2, 1), (3, 1), (2, 3)])
+def test_threads_equal_the_serial_run_of_their_order_bit_for_bit(workers: int, blocks: int) -> None:
     arrays, serial = factors(), factors()
-    program = Loop(factorize, ratings()).compile(*arrays, workers=workers)
+    program = Loop(factorize, ratings()).compile(*arrays, workers=workers, blocks=blocks)
+    assert len(program.steps) == (workers * blocks) ** 2
     assert (program.how, program.plan.strategy) == ("rows", "2d")
     assert sorted(program.packed.positions) == list(range(4000))
     for _ in range(3):
         program.run()
         program.kernel(program.packed, 0, 4000, serial)
     assert all(np.array_equal(a, b) for a, b in zip(arrays, serial, strict=True))
+
+
+@pytest.mark.parametrize("seed", [None, 4])
+def test_blocks_of_a_clock_share_neither_rows_nor_columns_and_each_entry_is_in_one(seed: int | None) -> None:
+    space = ratings()
+    plan = Loop(factorize, space).plan(*factors())
+    seen = []
+    for clock in schedule(plan, space, 2, balanced=True, blocks=3, seed=seed):
+        assert {block.worker for block in clock} == {0, 1}
+        for index in space.indices:
+            touched = [set(index[block.positions]) for block in clock]
+            assert sum(map(len, touched)) == len(set().union(*touched))
+        seen += [n for block in clock for n in block.positions]
+    assert sorted(seen) == list(range(len(space)))
+
+
+def test_what_the_key_selects_of_large_arrays_is_fetched_ahead_and_changes_no_result() -> None:
+    space, arrays, serial = ratings(shape=(2000, 70)), factors((2000, 70), 16), factors((2000, 70), 16)
+    program = Loop(factorize, space).compile(*arrays, workers=2)
+    text = program.source.read_text()
+    assert "fetch(W_, soon0, 63)" in text
+    assert "fetch(H_" not in text
+    program.run()
+    run_positions(factorize, space, serial, program.packed.positions)
+    assert all(np.allclose(a, b, rtol=1e-4, atol=1e-5) for a, b in zip(arrays, serial, strict=True))
+
+
+def test_an_inner_product_is_vectorized_and_not_unrolled_before() -> None:
+    program = Loop(factorize, ratings()).compile(*factors(rank=32))
+    compiled = program.kernel.run.run
+    compiled.recompile()
+    (made,) = compiled.inspect_llvm().values()
+    assert "llvm.vector.reduce.fadd" in made
 
 
 def test_a_smaller_seed_of_order_changes_nothing_but_the_order() -> None:
@@ -281,6 +315,8 @@ def test_arrays_that_do_not_fit_are_refused() -> None:
         loop.compile(W[:50], H)
     with pytest.raises(HarnessError, match="at least one worker"):
         loop.compile(W, H, workers=0)
+    with pytest.raises(HarnessError, match="at least one block"):
+        loop.compile(W, H, blocks=0)
     held = DistArray(W)
     program = loop.compile(held, H)
     held.values = W[:50]

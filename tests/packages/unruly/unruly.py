@@ -5,9 +5,14 @@ from __future__ import annotations
 import os
 import signal
 import time
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
+import psutil
 from pydantic import Field, PositiveInt
 
 from harness import Censored, Device, Job, Metric, Parallelizer, Serial, Trace, Workload, hookimpl
@@ -84,6 +89,7 @@ class Slow(Parallelizer[Counting]):
 
     name: ClassVar[str] = "slow"
     seconds: float = Field(0.3, description="how long")
+    workers: PositiveInt = Field(1, description="how many a launcher starts")
 
     def run(self, job: Job[Counting]) -> None:
         time.sleep(self.seconds)
@@ -101,6 +107,27 @@ class Gated(Parallelizer[Counting]):
         if job.seed == self.seed and not Path(self.gate).exists():
             Path(f"{self.gate}-{os.getpid()}").touch()
             time.sleep(3600)
+        job.workload.serial(job)
+
+
+class Busy(Parallelizer[Counting]):
+    """Leaves a file with its process's number, and never again gives up the interpreter's lock."""
+
+    name: ClassVar[str] = "busy"
+    sign: str = Field(description="the file to leave")
+
+    def run(self, job: Job[Counting]) -> None:
+        Path(f"{self.sign}-{os.getpid()}").touch()
+        deque(count(), maxlen=0)
+
+
+class Lingering(Parallelizer[Counting]):
+    """Imports a module that takes its time, and leaves a file when it begins."""
+
+    name: ClassVar[str] = "lingering"
+    imports: ClassVar[tuple[str, ...]] = ("lingering",)
+
+    def run(self, job: Job[Counting]) -> None:
         job.workload.serial(job)
 
 
@@ -127,6 +154,23 @@ class Absent(Device):
         raise AssertionError("never called")
 
 
+class Ranks(Device):
+    """The ranks that a launcher started; each leaves a file that says which it is, and of how many."""
+
+    name: ClassVar[str] = "ranks"
+    start: ClassVar[Literal["torchrun"]] = "torchrun"
+    folder: str = Field(description="where to leave it")
+
+    @contextmanager
+    def hosted(self) -> Iterator[bool]:
+        rank, size, port = (os.environ[name] for name in ("RANK", "WORLD_SIZE", "MASTER_PORT"))
+        Path(self.folder, f"rank-{rank}-of-{size}-at-{port}").touch()
+        yield rank == "0"
+
+    def launch(self, main: Any, workers: int, job: Any) -> list[Any]:
+        raise AssertionError("never called")
+
+
 @hookimpl
 def harness_workloads() -> list[type[Workload]]:
     return [Counting, Other]
@@ -134,7 +178,7 @@ def harness_workloads() -> list[type[Workload]]:
 
 @hookimpl
 def harness_parallelizers() -> list[type[Parallelizer[Any]]]:
-    return [Unruly, Slow, Gated]
+    return [Unruly, Slow, Gated, Busy, Lingering]
 
 
 @hookimpl
@@ -144,4 +188,12 @@ def harness_metrics() -> list[type[Metric]]:
 
 @hookimpl
 def harness_devices() -> list[type[Device]]:
-    return [Absent]
+    return [Absent, Ranks]
+
+
+@hookimpl
+def harness_cell_finished(cell: Any, result: Any) -> None:
+    """Note how much memory the engine has, where ``ENGINE_MEMORY`` names a file."""
+    if noted := os.environ.get("ENGINE_MEMORY"):
+        with Path(noted).open("a") as file:
+            file.write(f"{psutil.Process().memory_info().rss}\n")

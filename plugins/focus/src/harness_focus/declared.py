@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from harness import Dataset, DebianPackage, Member, PythonPackage
+from harness_focus.cutouts import CUTOUTS
 
 SURVEILLANCE = Dataset(
     name="surveillance-video",
@@ -102,4 +103,4 @@ IMAGENET_NAMES = Dataset(
         ),
     ),
 )
-DATASETS = (SURVEILLANCE, BIKES, YOLO, *EFFICIENTNETS.values(), IMAGENET_NAMES)
+DATASETS = (SURVEILLANCE, BIKES, YOLO, *EFFICIENTNETS.values(), IMAGENET_NAMES, CUTOUTS)

@@ -59,6 +59,7 @@ class Loop:
         self,
         *arrays: Any,
         workers: int = 1,
+        blocks: int = 1,
         mode: Mode = "exact",
         balanced: bool = True,
         tiled: bool = True,
@@ -67,8 +68,9 @@ class Loop:
     ) -> Program:
         """Plan the loop and compile it for these arrays and some threads; ``Program.run`` is one pass.
 
-        ``balanced``: parts have about equal numbers of entries, not equal widths. ``tiled``: unordered loops over a
-        sparse space go through each block in tiles that fit the cache, in an order drawn from ``seed``.
+        ``blocks``: parts a worker has along either dimension of a 2d plan. ``balanced``: parts have about equal
+        numbers of entries, not equal widths. ``tiled``: unordered loops over a sparse space have parts drawn from
+        ``seed``, and go through each block in tiles that fit the cache, in an order drawn from it too.
         ``finite``: NaN, before the loop or after a pass, is an error. Numbers from outside are those of now.
         Raises HarnessError for what cannot be analysed, and for arrays that do not fit the loop.
         """
@@ -82,6 +84,7 @@ class Loop:
             self.body,
             arguments,
             workers=workers,
+            blocks=blocks,
             balanced=balanced,
             tiled=tiled,
             seed=seed,

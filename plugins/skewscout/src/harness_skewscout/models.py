@@ -1,7 +1,8 @@
 """The models of a worker's partitions, as rows of one matrix of weights.
 
 Several rows are one batched model: ``torch.func`` maps the loss of one weight vector over them, which
-turns their convolutions into grouped ones. A single row is the plain model, which is quicker.
+turns their convolutions into grouped ones. A single row is the plain model, which is quicker. Rows do not
+touch each other, so that the gradient of the sum of their losses is all their gradients at once.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 import torch
-from torch.func import functional_call, grad_and_value, vmap
+from torch.func import functional_call, vmap
 
 from harness import TrainingWorkload
 
@@ -33,25 +34,21 @@ class Models:
 
     def gradients(self, inputs: torch.Tensor, targets: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Gradients (rows, parameters) and losses (rows,) of minibatches (rows, batch, ...); weight decay included."""
-        if len(self.weights) == 1:
-            gradient, loss = self._gradient(self.weights[0], self._row(0), inputs[0], targets[0])
-            gradients, losses = gradient[None], loss[None]
+        leaves = self.weights.detach().requires_grad_()
+        if len(leaves) == 1:
+            losses = self._loss(leaves[0], self._row(0), inputs[0], targets[0])[None]
         else:
-            mapped = vmap(self._gradient, randomness="different")
-            gradients, losses = mapped(self.weights, self.buffers, inputs, targets)
+            # Batch normalization changes its buffers, so they have to be arguments of what is mapped.
+            losses = vmap(self._loss, randomness="different")(leaves, self.buffers, inputs, targets)
+        (gradients,) = torch.autograd.grad(losses.sum(), leaves)
         decay = self._workload.weight_decay
-        return (gradients.add(self.weights, alpha=decay) if decay else gradients), losses
+        return (gradients.add_(self.weights, alpha=decay) if decay else gradients), losses.detach()
 
-    def _gradient(
+    def _loss(
         self, weights: torch.Tensor, buffers: Tensors, inputs: torch.Tensor, targets: torch.Tensor
-    ) -> tuple[torch.Tensor, torch.Tensor]:
-        # Batch normalization changes its buffers, so they have to be arguments of what is differentiated.
-        def loss(weights: torch.Tensor, buffers: Tensors) -> torch.Tensor:
-            outputs = functional_call(self._model, (self._named(weights), buffers), (inputs,))
-            return self._workload.loss(outputs, targets)
-
-        found: tuple[torch.Tensor, torch.Tensor] = grad_and_value(loss)(weights, buffers)
-        return found
+    ) -> torch.Tensor:
+        outputs = functional_call(self._model, (self._named(weights), buffers), (inputs,))
+        return self._workload.loss(outputs, targets)
 
     @contextmanager
     def loaded(self, weights: torch.Tensor, row: int) -> Iterator[torch.nn.Module]:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness_orion.analysis.plan import Plan
-from harness_orion.space import Space, serial_order
+from harness_orion.space import Entries, Space, serial_order
 
 Positions = NDArray[np.int64]
 
@@ -38,10 +38,15 @@ def bounds(counts: NDArray[np.int64], parts: int, *, balanced: bool = False) -> 
     return np.concatenate([[0], np.maximum.accumulate(np.minimum(inner, len(counts))), [len(counts)]]).astype(np.int64)
 
 
-def schedule(plan: Plan, space: Space, workers: int, *, balanced: bool = False) -> Iterator[list[Block]]:
+def schedule(
+    plan: Plan, space: Space, workers: int, *, balanced: bool = False, blocks: int = 1, seed: int | None = None
+) -> Iterator[list[Block]]:
     """Yield the blocks of each clock; those of one clock run at once, and the next clock's need not all wait for them.
 
     2d, unordered: in clock c worker w runs time block c + w, and hands it to its predecessor. 2d, ordered: a wavefront.
+    A 2d plan has ``blocks`` parts a worker each way; worker w has those numbered w, w + workers, ...
+    Parts are contiguous; with a seed, those of an unordered 2d plan over a sparse space are drawn: neighbours are
+    often alike, and what a pass learns last would be the same kind each time.
     Unimodular: a clock is one value of ``transform[0] . key``, and ends in a barrier.
     """
     order = serial_order(space, ordered=plan.ordered)
@@ -51,7 +56,9 @@ def schedule(plan: Plan, space: Space, workers: int, *, balanced: bool = False) 
     elif plan.strategy == "unimodular":
         yield from _steps(plan, keys, order, workers)
     else:
-        columns = _Columns(plan, keys, order, workers, balanced)
+        parts = workers * (1 if plan.time_dim is None else blocks)
+        may_draw = plan.time_dim is not None and not plan.ordered and isinstance(space, Entries)
+        columns = _Columns(plan, keys, order, workers, parts, balanced, seed if may_draw else None)
         yield from columns.one() if plan.time_dim is None else columns.two()
 
 
@@ -76,7 +83,9 @@ class _Columns:
     keys: Positions
     order: Positions
     workers: int
+    parts: int
     balanced: bool
+    seed: int | None
 
     def one(self) -> Iterator[list[Block]]:
         part = self._parts(self.plan.space_dim or 0)
@@ -89,18 +98,20 @@ class _Columns:
         rows, columns = self._count(self.plan.space_dim), self._count(self.plan.time_dim)
         for clock in range(rows + columns - 1 if self.plan.ordered else max(rows, columns)):
             yield [
-                Block(clock, s, self.order[(space == s) & (time == t)], s, t)
+                Block(clock, s % self.workers, self.order[(space == s) & (time == t)], s, t)
                 for s in range(rows)
                 for t in [clock - s if self.plan.ordered else (clock + s) % max(rows, columns)]
                 if 0 <= t < columns
             ]
 
     def _count(self, dim: int) -> int:
-        return min(self.workers, self.plan.shape[dim])
+        return min(self.parts, self.plan.shape[dim])
 
     def _parts(self, dim: int) -> Positions:
         """Each entry's partition along a dimension."""
         index = self.keys[:, dim] - self.plan.origin[dim]
+        if self.seed is not None:
+            index = np.random.default_rng((self.seed, dim)).permutation(self.plan.shape[dim])[index]
         counts = np.bincount(index, minlength=self.plan.shape[dim])
         ends = bounds(counts, self._count(dim), balanced=self.balanced)
         return np.searchsorted(ends[1:-1], index, side="right")

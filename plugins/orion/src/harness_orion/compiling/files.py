@@ -10,6 +10,9 @@ import threading
 from pathlib import Path
 from types import ModuleType
 
+PASSES = 2  # Numba keeps what it compiled by file: a change to how files are compiled has to change their names.
+COMPILING = threading.Lock()  # CPython's parser and the table of modules are not made for several threads.
+
 
 def folder() -> Path:
     """Where generated files are kept."""
@@ -21,7 +24,8 @@ def folder() -> Path:
 
 def written(name: str, text: str) -> Path:
     """Write a file once; its name begins as given."""
-    path = folder() / f"{name}_{hashlib.sha256(text.encode()).hexdigest()[:16]}.py"
+    digest = hashlib.sha256(f"{PASSES}\n{text}".encode()).hexdigest()[:16]
+    path = folder() / f"{name}_{digest}.py"
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}")

@@ -28,10 +28,20 @@ import math
 
 import numba
 import numpy as np
+{imports}
+
+'''
+IMPORT = """
+from harness_orion.compiling.ahead import fetch
+from harness_orion.compiling.loops import RowCompiler
+"""
+SUMS = '''@numba.njit(fastmath={"contract", "nsz", "reassoc"})
+def added(total, x):
+    """One more summand: these may be taken in any order."""
+    return total + x
 
 
 '''
-SUMS = '{"contract", "nsz", "reassoc"}'
 
 
 @dataclass(frozen=True)
@@ -61,13 +71,15 @@ def row_text(
     from harness_orion.lowering.lower import lowered
 
     found = lowered(function, plan, space, () if live is not None else sample.values, arguments, live)
-    options = f'nogil=True, cache=True, error_model="numpy", fastmath={SUMS if found.sums else False}'
-    return _head(plan, "as scalar loops") + f"@numba.njit({options})\n" + found.text, found
+    # Only sums may be reordered: elsewhere it would turn one division before a loop into one for each of its turns.
+    sums, fastmath = (SUMS, {"contract"}) if found.sums else ("", False)
+    options = f'nogil=True, cache=True, error_model="numpy", fastmath={fastmath}, pipeline_class=RowCompiler'
+    return _head(plan, "as scalar loops", IMPORT) + f"{sums}@numba.njit({options})\n" + found.text, found
 
 
-def _head(plan: Plan, form: str) -> str:
+def _head(plan: Plan, form: str, imports: str = "") -> str:
     place = f"{Path(plan.body.place.file).name}:{plan.body.place.line}"
-    return HEAD.format(name=plan.body.name, place=place, form=form)
+    return HEAD.format(name=plan.body.name, place=place, form=form, imports=imports)
 
 
 def _compile(run: CompiledRun, sample: Packed, arguments: Sequence[Any]) -> None:

@@ -16,7 +16,8 @@ from typing import Any
 from numpy.typing import NDArray
 
 from harness_orion.analysis.plan import Plan
-from harness_orion.lowering import calls as lower_calls
+from harness_orion.lowering import calls as _calls  # noqa: F401 (registers how calls are lowered)
+from harness_orion.lowering.ahead import fetches
 from harness_orion.lowering.bodies import argument_things, key_things, scope_of, val_thing
 from harness_orion.lowering.emit import Writer, indented
 from harness_orion.lowering.fuse import checks_in, fused
@@ -27,8 +28,6 @@ from harness_orion.lowering.statements import lower_all
 from harness_orion.lowering.types import Type, Unsupported
 from harness_orion.reading.source import Source
 from harness_orion.space import Space
-
-__all__ = ["Lowered", "lower_calls", "lowered"]
 
 TURNS = 8
 
@@ -107,7 +106,11 @@ def _written(plan: Plan, columns: Sequence[Any], arguments: Mapping[str, Any], s
     statements = fused(shared.out)
     writer = Writer(statements, list(shared.rows))
     names = _index_names(plan)
-    head = [f"{n}_{d} = np.int64(key{d}[e])" for d, n in enumerate(names)]
+    keys = [f"{n}_{d}" for d, n in enumerate(names)]
+    head = [
+        *fetches(statements, keys, shared.space, arguments),
+        *(f"{k} = np.int64(key{d}[e])" for d, k in enumerate(keys)),
+    ]
     if checks_in(statements):
         head.append("at[0] = e")
     turn = indented([*head, *writer.lines(statements)])

@@ -105,9 +105,8 @@ def total(shared: Shared, row: Row) -> Var:
     """The sum of a row."""
     of = sum_type(row.expr.type)
     shared.sums = shared.sums or of.kind == "f"
-    return reduced(
-        shared, row, Const(of.dtype.type(0), of), lambda s, x: Op("({0} + {1})", (s, cast(x, of)), of), "sum"
-    )
+    template = "added({0}, {1})" if of.kind == "f" else "({0} + {1})"
+    return reduced(shared, row, Const(of.dtype.type(0), of), lambda s, x: Op(template, (s, cast(x, of)), of), "sum")
 
 
 def dot(shared: Shared, a: Row, b: Row) -> Var:

@@ -26,6 +26,7 @@ class Orion(LoopParallelizer):
     name: ClassVar[str] = "orion"
 
     workers: PositiveInt = Field(2, description="threads of one process, or ranks")
+    blocks: PositiveInt = Field(1, description="on threads: parts a worker has along either dimension of a 2d plan")
     balanced: bool = Field(True, description="divide by the number of entries, not by width")
     tiled: bool = Field(True, description="go through blocks in tiles that fit the cache")
     prefetch: Literal["off", "on", "cached"] = Field(
@@ -46,7 +47,7 @@ class Orion(LoopParallelizer):
         from harness_orion.parallelizers.ranks import run_ranks
 
         if isinstance(job.device, devices.Cpu):
-            run_threads(job, workers=self.workers, balanced=self.balanced, tiled=self.tiled)
+            run_threads(job, workers=self.workers, blocks=self.blocks, balanced=self.balanced, tiled=self.tiled)
         else:
             run_ranks(self, job)
 

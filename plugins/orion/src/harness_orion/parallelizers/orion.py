@@ -11,14 +11,16 @@ from harness_orion.running.program import Program
 from harness_orion.workloads.loops import LoopWorkload
 
 
-def run_threads(job: Job[LoopWorkload], *, workers: int, balanced: bool, tiled: bool) -> None:
+def run_threads(job: Job[LoopWorkload], *, workers: int, balanced: bool, tiled: bool, blocks: int = 1) -> None:
     """Run on threads of one process."""
 
     def main(worker: Worker) -> None:
         with worker.trace.span("prepare"):
             arrays = job.workload.arrays(job.seed)
             loop = job.workload.loop(job.seed)
-            program = loop.compile(*arrays, workers=workers, balanced=balanced, tiled=tiled, seed=job.seed)
+            program = loop.compile(
+                *arrays, workers=workers, blocks=blocks, balanced=balanced, tiled=tiled, seed=job.seed
+            )
             warm_up(program)
         worker.trace.fact("plan", described(program))
         run_passes(worker, arrays, program.run)

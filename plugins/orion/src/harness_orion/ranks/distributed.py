@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,6 +17,7 @@ import numpy as np
 from harness import HarnessError, TraceWriter
 from harness_orion.analysis.plan import Plan
 from harness_orion.arrays import Accumulator, DistArray
+from harness_orion.compiling.files import COMPILING
 from harness_orion.compiling.kernel import build_kernel
 from harness_orion.loop import Loop
 from harness_orion.ranks.checkpoints import Checkpoints
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
     from harness import Communicator
 
 GATHER = 2**40
-COMPILING = Lock()  # Ranks may be threads; CPython's parser and the table of modules are not made for several.
 
 
 @dataclass(frozen=True, kw_only=True)

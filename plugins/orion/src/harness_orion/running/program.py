@@ -115,6 +115,7 @@ def compile_plan(
     arguments: Mapping[str, Any],
     *,
     workers: int,
+    blocks: int,
     balanced: bool,
     tiled: bool,
     seed: int,
@@ -123,13 +124,16 @@ def compile_plan(
     """Lay out a plan's entries for some threads, and compile its body."""
     if workers < 1:
         raise HarnessError(f"there is at least one worker, not {workers}")
+    if blocks < 1:
+        raise HarnessError(f"a worker has at least one block each way, not {blocks}")
     if finite:
         refuse_nan(arguments, after="before the loop; finite=False lets it be")
         values = {f"val {n}": DistArray(c) for n, c in enumerate(columns(space)) if _holds_numbers(c)}
         refuse_nan(values, after="before the loop; finite=False lets it be")
-    clocks = [list(clock) for clock in schedule(plan, space, workers, balanced=balanced)]
+    drawn = seed if tiled else None
+    clocks = list(schedule(plan, space, workers, balanced=balanced, blocks=blocks, seed=drawn))
     steps = tuple(steps_of(plan, clocks))
-    positions = arranged(plan, space, [b.positions for clock in clocks for b in clock], seed if tiled else None)
+    positions = arranged(plan, space, [b.positions for clock in clocks for b in clock], drawn)
     packed = pack(space, positions, np.array([s.stop for s in steps], dtype=np.int64))
     kernel = build_kernel(plan, space, arguments, function)
     flushes = {n: build_flush(a) for n, a in arguments.items() if isinstance(a, DistArrayBuffer)}

@@ -48,8 +48,16 @@ def _bytes_per_index(plan: Plan, dim: int) -> int:
 def _tiled(block: Positions, space: Entries, extents: dict[int, int], rng: np.random.Generator) -> Positions:
     tile, tiles = np.zeros(len(block), np.int64), 1
     for dim, extent in extents.items():
+        places = _places(space.indices[dim][block], space.shape[dim])
         parts = -(-space.shape[dim] // extent)
-        tile, tiles = tile * parts + space.indices[dim][block] // extent, tiles * parts
+        tile, tiles = tile * parts + places // extent, tiles * parts
     drawn = rng.permutation(tiles)[tile]
     shuffled = rng.permutation(len(block))
     return block[shuffled[np.argsort(drawn[shuffled], kind="stable")]]
+
+
+def _places(index: Positions, extent: int) -> Positions:
+    """Each index's place among those that occur: a block has only some of them."""
+    occurs = np.zeros(extent, np.int64)
+    occurs[index] = 1
+    return (np.cumsum(occurs) - 1)[index]

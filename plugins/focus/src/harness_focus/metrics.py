@@ -1,0 +1,229 @@
+"""Metrics of querying video: what ingest and a cold query cost, and how right the answers are.
+
+They read, of a cell's trace (values of spans are CPU seconds):
+
+========================================  ==============================================================
+``expert_timing``, ``expert_timed``        span and counter: the expensive network on so many objects
+``camera``, ``camera_frames``              span and counter: decoding and motion, on so many frames
+``frames``, ``ingest_calls``               counters: of the stream; expensive calls at ingest
+``cheap_network``, ``indexing``            spans: the cheap network at ingest; all of indexing, this included
+``calibration_calls``, ``training``        counter and span: labels that parameters were chosen with; the rest of it
+``query``, ``query_calls``                 span and counter, a step a class: what a query takes; its expensive calls
+``small_network``, ``small_timed``         span and counter: a network of the query's own, on so many objects
+``small_calls``, ``query_training``        counter, a step a class, and span: its calls; teaching it
+``right``, ``wrong``, ``missed``           counters, a step a class: seconds of the test part
+``index_bytes``                            counter
+========================================  ==============================================================
+
+An expensive call is charged at the mean of the ``expert_timing`` of the same cell, a frame at that of ``camera``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+from pydantic import Field
+
+from harness import Metric
+
+if TYPE_CHECKING:
+    from harness import Trace
+
+Way = Literal["lower", "higher"]
+
+
+class VideoMetric(Metric):
+    """Lower is better, unless a subclass says otherwise."""
+
+    unit: ClassVar[str] = "seconds"
+    better: ClassVar[Way] = "lower"
+
+
+class IngestCost(VideoMetric):
+    """CPU seconds of ingest, in one of three accountings."""
+
+    name: ClassVar[str] = "ingest_cost"
+    timed: ClassVar[bool] = True
+
+    accounting: Literal["network", "machine", "all"] = Field(
+        "network",
+        description="networks alone, as the paper has it; with decoding, motion and indexing; with choosing parameters",
+    )
+
+    def measure(self, trace: Trace) -> float | None:
+        """Add what the accounting counts."""
+        call = _each(trace, "expert_timing", "expert_timed")
+        frames = trace.total("frames")
+        if call is None or frames is None:
+            return None
+        cheap = _cpu(trace, "cheap_network")
+        cost = cheap + (trace.total("ingest_calls") or 0) * call
+        if self.accounting != "network":
+            cost += _cpu(trace, "indexing") - (cheap if len(trace.spans("indexing")) else 0)
+            cost += (_each(trace, "camera", "camera_frames") or 0) * frames
+        if self.accounting == "all":
+            cost += _cpu(trace, "training") + (trace.total("calibration_calls") or 0) * call
+        return cost
+
+
+class QueryLatency(VideoMetric):
+    """CPU seconds of a cold query: its expensive calls, each at what one took in this cell, and the rest of it.
+
+    The mean over the classes that were asked for.
+    """
+
+    name: ClassVar[str] = "query_latency"
+    timed: ClassVar[bool] = True
+
+    training: bool = Field(False, description="with what a query that teaches a network of its own spends on it")
+
+    def measure(self, trace: Trace) -> float | None:
+        """Work it out for each class."""
+        call, calls = _each(trace, "expert_timing", "expert_timed"), _by_class(trace, "query_calls")
+        if call is None or not calls:
+            return None
+        small = (_each(trace, "small_network", "small_timed") or 0) * (trace.total("small_calls") or 0)
+        seconds = (sum(calls.values()) * call + small + _cpu(trace, "query")) / len(calls)
+        if self.training and len(trace.spans("query_training")):
+            seconds += _cpu(trace, "query_training") + (trace.total("calibration_calls") or 0) * call
+        return seconds
+
+
+class CallSeconds(VideoMetric):
+    """CPU seconds of one call of the expensive network, measured in this cell."""
+
+    name: ClassVar[str] = "expert_seconds"
+    timed: ClassVar[bool] = True
+
+    def measure(self, trace: Trace) -> float | None:
+        """Divide the span by the objects."""
+        return _each(trace, "expert_timing", "expert_timed")
+
+
+class QueryCalls(VideoMetric):
+    """Calls of the expensive network in a cold query, the mean over the classes that were asked for."""
+
+    name: ClassVar[str] = "query_calls"
+    unit: ClassVar[str] = "calls"
+    exact: ClassVar[bool] = True
+
+    def measure(self, trace: Trace) -> float | None:
+        """Average the counter."""
+        calls = _by_class(trace, "query_calls")
+        return sum(calls.values()) / len(calls) if calls else None
+
+
+class IngestCalls(VideoMetric):
+    """Calls of the expensive network before any query: at ingest, and for calibration."""
+
+    name: ClassVar[str] = "ingest_calls"
+    unit: ClassVar[str] = "calls"
+    exact: ClassVar[bool] = True
+
+    def measure(self, trace: Trace) -> float | None:
+        """Add both counters; a query that calibrates by itself does so later."""
+        if trace.total("frames") is None:
+            return None
+        calibration = 0 if len(trace.spans("query_training")) else trace.total("calibration_calls") or 0
+        return (trace.total("ingest_calls") or 0) + calibration
+
+
+class IngestMultiplyAdds(VideoMetric):
+    """Multiply-adds of all networks' calls at ingest, calibration left out."""
+
+    name: ClassVar[str] = "ingest_multiply_adds"
+    unit: ClassVar[str] = "multiply-adds"
+    exact: ClassVar[bool] = True
+
+    def measure(self, trace: Trace) -> float | None:
+        """Multiply calls by what one takes."""
+        expert = trace.total("expert_multiply_adds")
+        if expert is None:
+            return None
+        cheap = (trace.total("cheap_calls") or 0) * (trace.total("cheap_multiply_adds") or 0)
+        return cheap + (trace.total("ingest_calls") or 0) * expert
+
+
+class Precision(VideoMetric):
+    """Share of the returned seconds that show the class, on the part that chose nothing; the mean over classes."""
+
+    name: ClassVar[str] = "precision"
+    unit: ClassVar[str] = "share"
+    better: ClassVar[Way] = "higher"
+    exact: ClassVar[bool] = True
+
+    def measure(self, trace: Trace) -> float | None:
+        """Classes for which nothing was returned have none."""
+        return _share(_by_class(trace, "right"), _by_class(trace, "wrong"))
+
+
+class Recall(VideoMetric):
+    """Share of the seconds with the class that are returned, on the part that chose nothing; the mean over classes."""
+
+    name: ClassVar[str] = "recall"
+    unit: ClassVar[str] = "share"
+    better: ClassVar[Way] = "higher"
+    exact: ClassVar[bool] = True
+
+    def measure(self, trace: Trace) -> float | None:
+        """Classes that the part does not show have none."""
+        return _share(_by_class(trace, "right"), _by_class(trace, "missed"))
+
+
+class IndexBytes(VideoMetric):
+    """Bytes of the index, pictures included."""
+
+    name: ClassVar[str] = "index_bytes"
+    unit: ClassVar[str] = "bytes"
+
+    def measure(self, trace: Trace) -> float | None:
+        """Read the counter."""
+        return trace.total("index_bytes")
+
+
+class FrontSize(VideoMetric):
+    """Settings that meet the target on the validation part, and that no other beats in both ingest and query cost."""
+
+    name: ClassVar[str] = "front_size"
+    unit: ClassVar[str] = "settings"
+    better: ClassVar[Way] = "higher"
+
+    def measure(self, trace: Trace) -> float | None:
+        """Count the points of the fact ``front``."""
+        points = trace.fact("front").get("points")
+        return float(len(points)) if points else None
+
+
+METRICS: tuple[type[Metric], ...] = (
+    CallSeconds,
+    FrontSize,
+    IndexBytes,
+    IngestCalls,
+    IngestCost,
+    IngestMultiplyAdds,
+    Precision,
+    QueryCalls,
+    QueryLatency,
+    Recall,
+)
+
+
+def _cpu(trace: Trace, name: str) -> float:
+    return float(trace.spans(name).value.sum())
+
+
+def _each(trace: Trace, span: str, counter: str) -> float | None:
+    """CPU seconds of one of what a span did many times."""
+    count = trace.total(counter)
+    return _cpu(trace, span) / count if count else None
+
+
+def _by_class(trace: Trace, name: str) -> Mapping[int, float]:
+    found = trace.counts(name)
+    return dict(zip(found.step.tolist(), found.value.tolist(), strict=True))
+
+
+def _share(right: Mapping[int, float], other: Mapping[int, float]) -> float | None:
+    shares = [right[c] / (right[c] + other[c]) for c in right if right[c] + other[c]]
+    return sum(shares) / len(shares) if shares else None

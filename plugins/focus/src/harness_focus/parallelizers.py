@@ -1,0 +1,76 @@
+"""Ways to divide the work of answering queries over video between ingest and query."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from functools import partial
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from harness import Job, Parallelizer, Worker
+from harness_focus.workload import VideoWorkload
+
+if TYPE_CHECKING:
+    from harness_focus.trials import Trial
+
+
+class VideoParallelizer(Parallelizer[VideoWorkload]):
+    """Ingests a whole stream, then answers a cold query for each of its dominant classes.
+
+    All of them get the same objects and the same labels. A budget ends the queries; ingest is never cut short.
+    """
+
+    imports: ClassVar[tuple[str, ...]] = ("cv2", "torch", "harness_focus.footage", "harness_focus.trials")
+
+    def prepare(self, job: Job[VideoWorkload]) -> None:
+        """Find and label the stream's objects, once for all cells."""
+        job.workload.footage(job.seed)
+
+    def run(self, job: Job[VideoWorkload]) -> None:
+        """Do the whole of it in one worker."""
+        job.launch(partial(_main, self), 1)
+
+    @abstractmethod
+    def answer(self, trial: Trial) -> None:
+        """Ingest, and answer; facts go to the trial's trace."""
+
+
+def _main(way: VideoParallelizer, worker: Worker) -> None:
+    from harness_focus.trials import Trial
+
+    way.answer(Trial(worker.job))
+
+
+class IngestAll(VideoParallelizer):
+    """All at ingest: the expensive network on every object as it comes; queries look its labels up."""
+
+    name: ClassVar[str] = "ingest-all"
+
+    def answer(self, trial: Trial) -> None:
+        """Every query is free."""
+        trial.trace.count("ingest_calls", len(trial.footage.labels))
+        trial.ask(lambda label: (trial.labelled(label), 0))
+
+
+class QueryAll(VideoParallelizer):
+    """All at query: the expensive network on every object, for every query."""
+
+    name: ClassVar[str] = "query-all"
+
+    def answer(self, trial: Trial) -> None:
+        """Ingest is free."""
+        trial.ask(lambda label: (trial.labelled(label), len(trial.footage.labels)))
+
+
+class NoScope(VideoParallelizer):
+    """NoScope: at query, a difference detector, then a small network for the class (Kang et al., VLDB 2017)."""
+
+    name: ClassVar[str] = "noscope"
+
+    def answer(self, trial: Trial) -> None:
+        """Teach the small network, choose thresholds for each class, and query."""
+        from harness_focus.noscope import answer
+
+        answer(trial)
+
+
+PARALLELIZERS: tuple[type[Parallelizer[Any]], ...] = (IngestAll, NoScope, QueryAll)

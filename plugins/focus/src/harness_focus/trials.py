@@ -1,0 +1,113 @@
+"""What every method that is compared gets: a stream's objects, what calls cost here, and a judge of its answers."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from harness import Job
+from harness_focus.costs import measure_camera, measure_expert
+from harness_focus.footage import TEST
+from harness_focus.segments import SHARE
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from harness_focus.footage import Footage
+    from harness_focus.video import Image
+    from harness_focus.workload import VideoWorkload
+
+    Answer = tuple[NDArray[np.int64], int]
+
+DOMINANT = 0.95  # share of the objects that the classes asked for make up (OSDI 2018, section 6.1)
+
+
+class Trial:
+    """One method's run over a stream. Beginning it measures what an expensive call and a frame cost in this process."""
+
+    def __init__(self, job: Job[VideoWorkload]) -> None:
+        self.job, self.trace = job, job.trace
+        self.footage: Footage = job.workload.footage(job.seed)
+        self.expert = job.workload.expert()
+        self.expert_multiply_adds = measure_expert(self.trace, self.expert, self.footage, job.rng(1))
+        measure_camera(self.trace, job.workload.video(job.seed))
+        self.trace.count("frames", len(self.footage.frame_seconds))
+        self.trace.count("objects", len(self.footage.labels))
+
+    @property
+    def asked(self) -> list[int]:
+        """The dominant classes, the most frequent first: those that are asked for."""
+        return dominant(self.footage.labels)
+
+    def labelled(self, label: int) -> NDArray[np.int64]:
+        """The frames that have an object of a class, as the expensive network says."""
+        return np.unique(self.footage.frames[self.footage.labels == label])
+
+    def ask(self, method: Callable[[int], Answer]) -> None:
+        """Ask for each dominant class: a method gives the frames that it finds, and its expensive calls."""
+        for number, label in enumerate(self.asked):
+            if self.job.spent(steps=number):
+                return
+            frames, calls = method(label)
+            self.trace.count("query_calls", calls, step=label)
+            self._judge(label, frames)
+
+    def _judge(self, label: int, frames: NDArray[np.int64]) -> None:
+        """Count the test part's seconds that are right, wrong and missed."""
+        found, true = self.seconds_of(frames), self.seconds_of(self.labelled(label))
+        test = self.footage.parts[: len(found)] == TEST
+        for name, seconds in (("right", found & true), ("wrong", found & ~true), ("missed", true & ~found)):
+            self.trace.count(name, int((seconds & test).sum()), step=label)
+
+    def seconds_of(self, frames: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """For each second of the stream, whether at least half of its frames are among these."""
+        return present(frames, self._whole)
+
+    @cached_property
+    def _whole(self) -> NDArray[np.int64]:
+        return self.footage.frame_seconds.astype(np.int64)
+
+
+class Recalled:
+    """The expensive network, answering from what it said of a stream's objects before.
+
+    A crop is recognised by its pixels. ``purpose`` is part of the identity: verdicts that an index keeps for one
+    purpose are not found for another, and a query stays cold.
+    """
+
+    def __init__(self, footage: Footage, identity: str, purpose: str) -> None:
+        self.identity, self.classes, self.calls = f"{identity}, {purpose}", footage.classes, 0
+        self._labels = _by_content(footage)
+
+    def __call__(self, crops: Sequence[Image]) -> list[str]:
+        """The labels, counted as calls."""
+        self.calls += len(crops)
+        return [self._labels[_content(crop)] for crop in crops]
+
+
+def _by_content(footage: Footage) -> dict[bytes, str]:
+    names = (footage.classes[n] for n in footage.labels.tolist())
+    return {_content(crop): name for crop, name in zip(footage.crops, names, strict=True)}
+
+
+def _content(crop: Image) -> bytes:
+    shape = np.array(crop.shape, dtype=np.int64).tobytes()
+    return hashlib.blake2b(shape + np.ascontiguousarray(crop).tobytes(), digest_size=16).digest()
+
+
+def dominant(labels: NDArray[np.int64], share: float = DOMINANT) -> list[int]:
+    """The fewest classes that make up a share of the objects, the most frequent first."""
+    counts = np.bincount(labels)
+    order = np.argsort(-counts, kind="stable")
+    needed = int(np.searchsorted(np.cumsum(counts[order]), share * len(labels))) + 1
+    return [int(label) for label in order[:needed] if counts[label]]
+
+
+def present(frames: NDArray[np.int64], whole: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """For each second, whether at least half of its frames are among these; ``whole`` is the second of every frame."""
+    having, frames_in = np.bincount(whole[frames], minlength=whole[-1] + 1), np.bincount(whole)
+    return (having >= SHARE * frames_in) & (having > 0)

@@ -1,0 +1,92 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scenes import COLOURS, Expensive, scene, write_video
+
+from harness import HarnessError
+from harness_focus.footage import AGAIN, BLOCK, TEST, TRAINING, VALIDATION, divided, footage_of
+from harness_focus.motion import Motion
+from harness_focus.objects import objects_of, tracked
+from harness_focus.video import Video
+
+
+@pytest.fixture
+def video(tmp_path, monkeypatch):
+    monkeypatch.setenv("HARNESS_DATA", str(tmp_path / "data"))
+    return write_video(tmp_path / "a.mp4", [frame.image for frame, _ in scene(frames=150)])
+
+
+def test_footage_holds_what_background_subtraction_finds_in_the_file(video):
+    footage, motion = footage_of(video, Expensive(), 0), Motion()
+    n = 0
+    for frame in Video(str(video)).frames():
+        for box in motion.boxes(frame.image):
+            assert (footage.frames[n], footage.seconds[n]) == (frame.number, frame.seconds)
+            assert footage.boxes[n].tolist() == [box.x, box.y, box.width, box.height]
+            np.testing.assert_array_equal(footage.crops[n], box.of(frame.image))
+            n += 1
+    assert n == len(footage.frames) == len(footage.crops) == len(footage.labels) > 100
+    assert footage.frames_in == dict.fromkeys(range(15), 10)
+
+
+def test_labels_are_the_expensive_networks_own_and_are_found_once(video):
+    first, second = Expensive(), Expensive()
+    made, read = footage_of(video, first, 0), footage_of(video, second, 0)
+    assert [made.classes[n] for n in made.labels] == Expensive()(made.crops)
+    np.testing.assert_array_equal(made.labels, read.labels)
+    assert first.calls == len(made.crops) + AGAIN
+    assert second.calls == AGAIN
+
+
+def test_labels_that_the_network_no_longer_gives_are_refused(video):
+    class Changed(Expensive):
+        def __call__(self, crops):
+            return ["white" if label == "red" else "red" for label in super().__call__(crops)]
+
+    footage_of(video, Expensive(), 0)
+    with pytest.raises(HarnessError, match=r"labels are not what colours, better says now; remove the file"):
+        footage_of(video, Changed(), 0)
+
+
+def test_a_label_outside_the_networks_classes_becomes_a_class_of_its_own(video):
+    class Unsure(Expensive):
+        identity = "unsure"
+
+        def __call__(self, crops):
+            return ["something" if crop.shape[0] > crop.shape[1] else "red" for crop in crops]
+
+    assert footage_of(video, Unsure(), 0).classes == (*COLOURS, "something")
+
+
+def test_a_video_in_which_nothing_moves_has_no_objects(tmp_path, monkeypatch):
+    monkeypatch.setenv("HARNESS_DATA", str(tmp_path / "data"))
+    still = write_video(tmp_path / "still.mp4", [np.full((64, 64, 3), 90, np.uint8)] * 30)
+    footage = footage_of(still, Expensive(), 0)
+    assert len(footage.crops) == len(footage.labels) == 0
+    assert footage.frames_in == dict.fromkeys(range(3), 10)
+
+
+def test_a_search_that_was_broken_off_leaves_nothing_that_looks_whole(video, monkeypatch):
+    monkeypatch.setattr(Motion, "boxes", lambda self, image: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        objects_of(video)
+    monkeypatch.undo()
+    monkeypatch.setenv("HARNESS_DATA", str(video.parent / "data"))
+    assert len(objects_of(video).frames) > 100
+
+
+@given(seconds=st.integers(1, 4000), seed=st.integers(0, 1000))
+def test_parts_are_whole_blocks_and_every_round_has_all_three(seconds, seed):
+    parts = divided(seconds, seed)
+    assert len(parts) == seconds
+    blocks = [parts[start : start + BLOCK] for start in range(0, seconds, BLOCK)]
+    assert all(len(set(block.tolist())) == 1 for block in blocks)
+    for start in range(0, len(blocks) - 3, 4):
+        assert sorted(int(block[0]) for block in blocks[start : start + 4]) == [TRAINING, VALIDATION, TEST, TEST]
+
+
+def test_tracks_follow_boxes_that_overlap_and_end_with_a_gap():
+    frames = np.array([0, 0, 1, 1, 2, 9])
+    boxes = np.array([[0, 0, 9, 9], [50, 0, 9, 9], [52, 0, 9, 9], [1, 0, 9, 9], [3, 0, 9, 9], [4, 0, 9, 9]])
+    assert tracked(frames, boxes).tolist() == [0, 1, 1, 0, 0, 2]

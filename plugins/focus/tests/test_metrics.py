@@ -1,0 +1,85 @@
+"""Metrics on traces whose numbers are known."""
+
+import json
+
+import pytest
+
+from harness import TraceWriter
+from harness.tracefile import Trace, merge
+from harness_focus.metrics import (
+    METRICS,
+    FrontSize,
+    IngestCalls,
+    IngestCost,
+    IngestMultiplyAdds,
+    Precision,
+    QueryCalls,
+    QueryLatency,
+    Recall,
+)
+
+
+def trace_of(folder, *, spans=(), counts=(), front=None):
+    trace = TraceWriter(folder)
+    for name, seconds in spans:
+        trace.add_span(name, 0.0, 99.0, value=seconds)
+    for name, amount, *step in counts:
+        trace.count(name, amount, step=step[0] if step else -1)
+    if front:
+        trace.fact("front", {"points": front})
+    trace.close()
+    return Trace.read(merge(folder))
+
+
+TIMED = [("expert_timing", 10.0)]
+STREAM = [("expert_timed", 500), ("frames", 3000)]
+
+
+def test_ingest_is_counted_in_three_ways(tmp_path):
+    spans = [
+        *TIMED,
+        ("camera", 4.0),
+        ("cheap_network", 1.0),
+        ("cheap_network", 2.0),
+        ("indexing", 5.0),
+        ("training", 7.0),
+    ]
+    counts = [*STREAM, ("camera_frames", 1000), ("calibration_calls", 200)]
+    trace = trace_of(tmp_path, spans=spans, counts=counts)
+    assert IngestCost().measure(trace) == 3
+    assert IngestCost(accounting="machine").measure(trace) == pytest.approx(5 + 12)
+    assert IngestCost(accounting="all").measure(trace) == pytest.approx(5 + 12 + 200 * 0.02 + 7)
+    assert IngestCalls().measure(trace) == 200
+
+
+def test_a_query_is_its_calls_and_what_it_takes_itself(tmp_path):
+    spans = [*TIMED, ("query", 0.5), ("query", 0.3), ("small_network", 3.0), ("query_training", 20.0)]
+    counts = [*STREAM, ("query_calls", 100, 4), ("query_calls", 300, 1), ("small_timed", 6000)]
+    counts += [("small_calls", 6000, 4), ("small_calls", 600, 1), ("calibration_calls", 50)]
+    trace = trace_of(tmp_path, spans=spans, counts=counts)
+    assert QueryCalls().measure(trace) == 200
+    assert QueryLatency().measure(trace) == pytest.approx((400 * 0.02 + 0.8 + 3.0 + 0.3) / 2)
+    assert QueryLatency(training=True).measure(trace) == pytest.approx(6.05 + 20 + 1)
+    assert IngestCalls().measure(trace) == 0, "labels that a query needs are the query's"
+
+
+def test_precision_and_recall_are_means_over_the_classes_that_have_one(tmp_path):
+    counts = [("right", 8, 0), ("wrong", 2, 0), ("missed", 0, 0)]
+    counts += [("right", 0, 1), ("wrong", 0, 1), ("missed", 4, 1), ("right", 3, 2), ("wrong", 0, 2), ("missed", 3, 2)]
+    trace = trace_of(tmp_path, counts=counts)
+    assert Precision().measure(trace) == pytest.approx((0.8 + 1) / 2)
+    assert Recall().measure(trace) == pytest.approx((1 + 0 + 0.5) / 3)
+
+
+def test_multiply_adds_are_calls_times_a_call(tmp_path):
+    counts = [("expert_multiply_adds", 1000), ("cheap_multiply_adds", 10), ("cheap_calls", 70), ("ingest_calls", 2)]
+    assert IngestMultiplyAdds().measure(trace_of(tmp_path, counts=counts)) == 2700
+
+
+def test_the_fronts_points_are_counted(tmp_path):
+    assert FrontSize().measure(trace_of(tmp_path, front=[json.loads('{"ingest": 1}')] * 4)) == 4
+
+
+@pytest.mark.parametrize("metric", METRICS, ids=lambda metric: metric.name)
+def test_what_a_trace_does_not_hold_is_not_measured(metric, tmp_path):
+    assert metric().measure(trace_of(tmp_path)) is None

@@ -1,0 +1,3 @@
+"""Breaks while it is imported."""
+
+raise SystemExit("crumbles to dust")
