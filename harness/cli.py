@@ -7,7 +7,6 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
-from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -19,8 +18,6 @@ from harness.report.output import console, print_columns, print_json, table
 if TYPE_CHECKING:
     from harness.registry import Registry
     from harness.report.summary import Summary
-    from harness.store import Run
-    from harness.suite import Suite
 
 INTERRUPTED = 130
 
@@ -140,17 +137,18 @@ def run(
     as_json: AsJson = False,
 ) -> None:
     """Run suites; print tables and claims; keep everything in the run's folder."""
-    from harness.engine import commands, run_cells
+    from harness.engine import commands, open_run, run_cells
     from harness.report.progress import Progress
     from harness.report.summary import as_json as summary_json
     from harness.report.summary import summarise
     from harness.report.terminal import show
+    from harness.suite import chosen
 
     registry = _registry()
     elsewhere = engine == "submitit" or print_commands
     asked = _asked(slurm or (), elsewhere=elsewhere)
-    chosen = _suites(suites, registry, only=only, quick=quick, jobs=jobs, elsewhere=elsewhere)
-    this = _open_run(chosen, output, resume=resume, registry=registry)
+    these = chosen(suites, registry, only=only, quick=quick, jobs=jobs, elsewhere=elsewhere)
+    this = open_run(these, output, registry, resume=resume)
     if print_commands:
         for line in commands(this, registry, nodes=asked.get("nodes", 1)):
             print(line)  # noqa: T201
@@ -202,31 +200,6 @@ def _page(summary: Summary, registry: Registry) -> None:
     path = summary.run.folder / "report.html"
     write_page(summary, registry, path)
     print(f"Page: {path}")  # noqa: T201
-
-
-def _suites(
-    names: list[str], registry: Registry, *, only: str | None, quick: bool, jobs: int, elsewhere: bool
-) -> list[Suite]:
-    from harness.suite import load, locate
-
-    chosen = [load(locate(name, registry), registry, elsewhere=elsewhere) for name in names]
-    if len({suite.name for suite in chosen}) < len(chosen):
-        raise HarnessError("two of the suites have one name; rename a file")
-    chosen = [suite.only(only) for suite in chosen] if only else chosen
-    chosen = [suite.quick() for suite in chosen] if quick else chosen
-    return [suite.sharing() for suite in chosen] if jobs > 1 else chosen
-
-
-def _open_run(suites: list[Suite], output: Path | None, *, resume: bool, registry: Registry) -> Run:
-    """Make a new run's folder, or open the one to go on with."""
-    from harness.engine import begin
-    from harness.engine import resume as go_on
-    from harness.store import default_folder, latest_folder
-
-    names = [suite.name for suite in suites]
-    if resume and (output is None or (output / "run.json").exists()):
-        return go_on(suites, output or latest_folder(names))
-    return begin(suites, output or default_folder(names, date.today()), registry)
 
 
 @app.command()

@@ -15,10 +15,18 @@ from harness.errors import HarnessError
 from harness.process import warm_up
 from harness.records import CellResult, CellSpec
 from harness.registry import Registry
-from harness.store import Run, RunRecord, SuiteRecord
+from harness.store import Run, RunRecord, SuiteRecord, default_folder, latest_folder
 from harness.suite import Suite
 
 Observer = Callable[[CellSpec, CellResult | None], None]
+
+
+def open_run(suites: Sequence[Suite], folder: Path | None, registry: Registry, *, resume: bool = False) -> Run:
+    """A new run of these suites, or the one to go on with; without a folder, in the usual place."""
+    names = [suite.name for suite in suites]
+    if resume and (folder is None or (folder / "run.json").exists()):
+        return go_on(suites, folder or latest_folder(names))
+    return begin(suites, folder or default_folder(names, date.today()), registry)
 
 
 def begin(suites: Sequence[Suite], folder: Path, registry: Registry) -> Run:
@@ -30,7 +38,7 @@ def begin(suites: Sequence[Suite], folder: Path, registry: Registry) -> Run:
     return Run.create(folder, record)
 
 
-def resume(suites: Sequence[Suite], folder: Path) -> Run:
+def go_on(suites: Sequence[Suite], folder: Path) -> Run:
     """Open the run to go on with, if it holds the cells of these very suites."""
     run = Run.open(folder)
     if [_unskipped(cell) for cell in run.record.cells] != [_unskipped(cell) for cell in _cells(suites)]:

@@ -99,6 +99,18 @@ class Suite:
         return replace(self, cells=tuple(c for c in self.cells if c.id in chosen))
 
 
+def chosen(
+    names: Sequence[str], registry: Registry, *, only: str | None, quick: bool, jobs: int, elsewhere: bool
+) -> list[Suite]:
+    """The suites of a run, with no more of their cells than are asked for; ``jobs`` cells share the machine."""
+    suites = [load(locate(name, registry), registry, elsewhere=elsewhere) for name in names]
+    if len({suite.name for suite in suites}) < len(suites):
+        raise HarnessError("two of the suites have one name; rename a file")
+    suites = [suite.only(only) for suite in suites] if only else suites
+    suites = [suite.quick() for suite in suites] if quick else suites
+    return [suite.sharing() for suite in suites] if jobs > 1 else suites
+
+
 def locate(name: str, registry: Registry) -> Path:
     """Find a suite: a path, or the name of one that comes with a plugin."""
     path = Path(name)
