@@ -1,7 +1,5 @@
 """Metrics on traces whose numbers are known."""
 
-import json
-
 import pytest
 
 from harness import TraceWriter
@@ -19,14 +17,14 @@ from harness_focus.metrics import (
 )
 
 
-def trace_of(folder, *, spans=(), counts=(), front=None):
+def trace_of(folder, *, spans=(), counts=(), front=None, met=True):
     trace = TraceWriter(folder)
     for name, seconds in spans:
         trace.add_span(name, 0.0, 99.0, value=seconds)
     for name, amount, *step in counts:
         trace.count(name, amount, step=step[0] if step else -1)
     if front:
-        trace.fact("front", {"points": front})
+        trace.fact("front", {"points": front, "met": met})
     trace.close()
     return Trace.read(merge(folder))
 
@@ -76,8 +74,9 @@ def test_multiply_adds_are_calls_times_a_call(tmp_path):
     assert IngestMultiplyAdds().measure(trace_of(tmp_path, counts=counts)) == 2700
 
 
-def test_the_fronts_points_are_counted(tmp_path):
-    assert FrontSize().measure(trace_of(tmp_path, front=[json.loads('{"ingest": 1}')] * 4)) == 4
+@pytest.mark.parametrize(("met", "counted"), [(True, 4), (False, 0)])
+def test_the_fronts_points_count_where_they_meet_the_target(met, counted, tmp_path):
+    assert FrontSize().measure(trace_of(tmp_path, front=[{"ingest": 1.0}] * 4, met=met)) == counted
 
 
 @pytest.mark.parametrize("metric", METRICS, ids=lambda metric: metric.name)

@@ -51,10 +51,10 @@ def harness_commands() -> Mapping[str, str]:
 
 @hookimpl
 def harness_report_sections(run: Run) -> Iterable[tuple[str, str]]:
-    """What could be chosen between ingest and query cost, and what was."""
-    from harness_focus import report
+    """What could be chosen between ingest and query cost, and what is saved as streams get longer."""
+    from harness_focus import report, savings
 
-    return report.sections(run)
+    return [*report.sections(run), *savings.sections(run)]
 
 
 @hookimpl

@@ -1,158 +1,47 @@
 """Ingest: frames become objects, clusters of objects, and the top-K index (Hsieh et al., OSDI 2018, section 4).
 
-For each frame: 1. find what moves. 2. What looks as it did a frame ago joins its cluster. 3. The cheap network gives
-the rest features and probabilities, in batches. 4. Each joins a cluster. At a segment's end all of it is committed.
+For each frame, what moves is found; the rest is indexing.
 """
 
 from __future__ import annotations
 
-import math
-from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from harness_focus.clustering import Cluster, Clustering
-from harness_focus.differencing import Differencing
-from harness_focus.motion import Box, Motion
-from harness_focus.pictures import encode
-from harness_focus.recording import Member, Recorder, Segment
+from harness_focus.indexing import Indexing, Settings, Sighting
+from harness_focus.motion import Motion
+from harness_focus.recording import Recorder, Segment
 
 if TYPE_CHECKING:
     from harness_focus.networks import CheapNetwork
-    from harness_focus.video import Frame, Image
+    from harness_focus.video import Frame
 
-BATCH = 32  # objects that the network gets at once
-
-
-@dataclass(frozen=True)
-class Settings:
-    """What an index is made with; queries may ask for fewer than ``k`` classes.
-
-    ``threshold`` is the clustering's T, ``active`` its M; ``differencing`` a difference of grey levels, 0 for none;
-    ``relearn`` is how many frames before the place where it goes on show a restarted ingest the background.
-    """
-
-    k: int = 4
-    threshold: float = 0.5
-    active: int = 100
-    differencing: float = 2.0
-    segment_seconds: float = 10.0
-    area: int = 300
-    margin: float = 0.15
-    relearn: int = 50
-
-
-@dataclass(eq=False)
-class Sighting:
-    """An object of a frame: its crop, and the earlier sighting that it looks like, if any; its cluster, once known."""
-
-    frame: int
-    seconds: float
-    box: Box
-    crop: Image
-    like: Sighting | None = None
-    cluster: Cluster | None = None
-
-
-@dataclass(eq=False)
-class _Gathered:
-    """What the segment in progress has so far."""
-
-    members: list[Member] = field(default_factory=list)
-    changed: dict[int, Cluster] = field(default_factory=dict)
-    crops: dict[int, Image] = field(default_factory=dict)
-    frames_in: Counter[int] = field(default_factory=Counter)
-    calls: int = 0
+__all__ = ["Ingest", "Settings", "begin", "sightings"]
 
 
 class Ingest:
     """Adds a stream's frames to its index, from where the index ends."""
 
     def __init__(self, network: CheapNetwork, recorder: Recorder, settings: Settings) -> None:
-        self.network, self.recorder, self.settings = network, recorder, settings
+        self.settings, self._indexing = settings, Indexing(network, recorder, settings)
         self._motion = Motion(area=settings.area, margin=settings.margin)
-        self._differencing: Differencing[Sighting] = Differencing(threshold=settings.differencing)
-        self._begun = recorder.position()
-        self._clustering = Clustering(threshold=settings.threshold, limit=settings.active)
-        self._clustering.resume(recorder.active(), self._begun.clusters)
-        self._pending: list[Sighting] = []
-        self._gathered = _Gathered()
 
     def run(self, frames: Iterable[Frame]) -> Iterator[Segment]:
         """Read frames from the stream's start; yield each segment once it is committed."""
-        end = self._segment_end(self._begun.seconds)
-        last: Frame | None = None
+        done = self._indexing.begun.frames
         for frame in frames:
-            if frame.number < self._begun.frames:
-                if frame.number >= self._begun.frames - self.settings.relearn:
+            if frame.number < done:
+                if frame.number >= done - self.settings.relearn:
                     self._motion.boxes(frame.image)
                 continue
-            if last is not None and frame.seconds >= end:
-                yield self._commit(last)
-                end = self._segment_end(frame.seconds)
-            self._look(frame)
-            last = frame
-        if last is not None:
-            yield self._commit(last)
-
-    def _segment_end(self, seconds: float) -> float:
-        """Where the segment ends that a moment lies in."""
-        return (math.floor(seconds / self.settings.segment_seconds) + 1) * self.settings.segment_seconds
-
-    def _look(self, frame: Frame) -> None:
-        self._gathered.frames_in[int(frame.seconds)] += 1
-        for box in self._motion.boxes(frame.image):
-            crop = box.of(frame.image).copy()  # a view would keep the whole picture
-            seen = Sighting(frame.number, frame.seconds, box, crop, self._differencing.same(box, crop))
-            self._differencing.remember(box, crop, seen.like or seen)
-            self._pending.append(seen)
-        self._differencing.turn()
-        if sum(seen.like is None for seen in self._pending) >= BATCH:
-            self._classify()
-
-    def _classify(self) -> None:
-        fresh = [seen for seen in self._pending if seen.like is None]
-        vectors = iter(zip(*self.network([seen.crop for seen in fresh]), strict=True) if fresh else ())
-        for seen in self._pending:
-            if seen.like is None:
-                self._join(seen, *next(vectors))
-            else:
-                seen.cluster = seen.like.cluster
-                assert seen.cluster is not None
-                seen.cluster.include()
-            self._note(seen)
-        self._gathered.calls += len(fresh)
-        self._pending.clear()
-
-    def _join(self, seen: Sighting, feature: Any, probabilities: Any) -> None:
-        joined = self._clustering.add(feature, probabilities)
-        seen.cluster = joined.cluster
-        if joined.representative:
-            self._gathered.crops[joined.cluster.number] = seen.crop
-
-    def _note(self, seen: Sighting) -> None:
-        assert seen.cluster is not None
-        self._gathered.changed[seen.cluster.number] = seen.cluster
-        self._gathered.members.append(Member(seen.cluster.number, seen.frame, seen.seconds, seen.box))
-
-    def _commit(self, last: Frame) -> Segment:
-        self._classify()
-        done = self._gathered
-        segment = Segment(
-            frames=last.number + 1,
-            seconds=last.seconds,
-            clusters=self._clustering.next,
-            members=done.members,
-            changed=list(done.changed.values()),
-            active=[cluster.number for cluster in self._clustering.active],
-            pictures={number: encode(crop) for number, crop in done.crops.items()},
-            frames_in=done.frames_in,
-            counts={"objects": len(done.members), "calls": done.calls},
-        )
-        self.recorder.commit(segment, k=self.settings.k)
-        self._gathered = _Gathered()
-        return segment
+            boxes = self._motion.boxes(frame.image)
+            # A view would keep the whole picture.
+            objects = [(box, box.of(frame.image).copy()) for box in boxes]
+            if segment := self._indexing.look(frame.number, frame.seconds, objects):
+                yield segment
+        if segment := self._indexing.commit():
+            yield segment
 
 
 def begin(path: Any, source: str, network: CheapNetwork, settings: Settings) -> Ingest:

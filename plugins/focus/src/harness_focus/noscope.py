@@ -5,10 +5,11 @@
 3. A small network for the class: below the lower threshold the answer is no, above the upper one yes.
 4. Between the thresholds the expensive network decides.
 Steps and thresholds are the cheapest that reach the target on the validation part, of a grid over the shares of
-positives and negatives that the thresholds may get wrong.
+positives and negatives that the thresholds may get wrong. Nothing is kept back for chance: on other
+seconds of the stream a query may fall short of the target, where Focus's choice has a margin.
 
-The small network is taught for all classes at once, on the labels that calibration has; a query is charged a network's
-calls, and, where teaching counts, the whole of it: a network for one class takes as long.
+The small network is taught as Focus's are, on the same labels, for all classes at once: its probability of a class is
+the score. A query is charged its calls, and, where teaching counts, the whole of it: for one class it takes as long.
 """
 
 from __future__ import annotations
@@ -21,16 +22,20 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from harness_focus.costs import charged
+from harness_focus.costs import batches, charged, multiply_adds
 from harness_focus.differencing import Differencing
 from harness_focus.footage import TRAINING, VALIDATION
+from harness_focus.index import OTHER
 from harness_focus.motion import Box
+from harness_focus.specialised import Architecture
+from harness_focus.teaching import specialise
 from harness_focus.trials import Trial, present
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from harness_focus.footage import Footage
+    from harness_focus.specialised import Specialised
     from harness_focus.trials import Answer
 
     Scores = NDArray[np.float32]
@@ -76,29 +81,39 @@ class Plan:
         }
 
 
-def answer(trial: Trial) -> None:
+def answer(trial: Trial, *, side: int, blocks: int) -> None:
     """Teach the network, then choose and query for each class."""
-    from harness_focus.binary import Binary
-
     footage, trace = trial.footage, trial.trace
-    calibration = [footage.within(part) for part in (TRAINING, VALIDATION)]
-    trace.count("calibration_calls", sum(map(len, calibration)))
+    trace.count("calibration_calls", sum(len(footage.within(part)) for part in (TRAINING, VALIDATION)))
     with charged(trace, "query_training"):
-        network = Binary.taught(footage, calibration[0], trial.asked, seed=trial.job.seed)
+        network = taught(trial, Architecture(side, blocks))
+    small = multiply_adds(lambda: network(footage.crops[:1]))
     with charged(trace, "small_network"):
-        scores = network(footage.crops)
+        scores = np.concatenate([network(batch)[1] for batch in batches(footage.crops)])
     trace.count("small_timed", len(scores))
-    relative = network.multiply_adds / max(trial.expert_multiply_adds, network.multiply_adds)
     steps = [looked(footage, every, difference) for every, difference in product(EVERY, DIFFERENCES)]
 
     def ask(label: int) -> Answer:
-        query = Asked(footage, label, scores[:, trial.asked.index(label)])
-        plan = chosen(query, steps, relative)
+        query = Asked(footage, label, scores[:, column(network, footage.classes[label])])
+        plan = chosen(query, steps, small / max(trial.expert_multiply_adds, small, 1))
         trace.count("small_calls", len(plan.looked.fresh), step=label)
         trace.fact("noscope", plan.described(footage.classes[label]))
         return query.frames(plan), int(query.unsure(plan).sum())
 
     trial.ask(ask)
+
+
+def taught(trial: Trial, architecture: Architecture) -> Specialised:
+    """The small network; it knows the classes that are asked for, as far as its labels show them."""
+    footage, mine = trial.footage, trial.footage.within(TRAINING)
+    crops = [footage.crops[n] for n in mine.tolist()]
+    most = len(trial.asked)
+    return specialise(crops, footage.labels[mine], footage.classes, architecture, most=most, seed=trial.job.seed)
+
+
+def column(network: Specialised, name: str) -> int:
+    """Where the network says how sure it is of a class, or of OTHER for one that it was not taught."""
+    return network.classes.index(name if name in network.classes else OTHER)
 
 
 def looked(footage: Footage, every: int, difference: float) -> Looked:

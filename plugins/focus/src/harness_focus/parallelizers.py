@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from pydantic import Field, NonNegativeInt
 
 from harness import Job, Parallelizer, Worker
 from harness_focus.workload import VideoWorkload
 
 if TYPE_CHECKING:
     from harness_focus.trials import Trial
+
+
+UNHURRIED = {"seconds": "parameters are chosen before the first query, and that is never cut short"}
 
 
 class VideoParallelizer(Parallelizer[VideoWorkload]):
@@ -40,6 +46,23 @@ def _main(way: VideoParallelizer, worker: Worker) -> None:
     way.answer(Trial(worker.job))
 
 
+class Focus(VideoParallelizer):
+    """Focus: a cheap network and clustering at ingest, the expensive network on clusters (Hsieh et al., OSDI 2018)."""
+
+    name: ClassVar[str] = "focus"
+    expected_failures: ClassVar[Mapping[str, str]] = UNHURRIED
+
+    policy: Literal["opt-ingest", "balance", "opt-query"] = Field(
+        "balance", description="which point of the front: least ingest, least of both together, or least query cost"
+    )
+
+    def answer(self, trial: Trial) -> None:
+        """Choose parameters, index, query."""
+        from harness_focus.focusing import answer
+
+        answer(trial, self.policy)
+
+
 class IngestAll(VideoParallelizer):
     """All at ingest: the expensive network on every object as it comes; queries look its labels up."""
 
@@ -65,12 +88,18 @@ class NoScope(VideoParallelizer):
     """NoScope: at query, a difference detector, then a small network for the class (Kang et al., VLDB 2017)."""
 
     name: ClassVar[str] = "noscope"
+    expected_failures: ClassVar[Mapping[str, str]] = UNHURRIED
+
+    side: int = Field(48, ge=32, description="pixels a side of what the small network sees")
+    blocks: NonNegativeInt = Field(
+        0, description="published blocks that it begins with; none is from scratch, as in the paper"
+    )
 
     def answer(self, trial: Trial) -> None:
         """Teach the small network, choose thresholds for each class, and query."""
         from harness_focus.noscope import answer
 
-        answer(trial)
+        answer(trial, side=self.side, blocks=self.blocks)
 
 
-PARALLELIZERS: tuple[type[Parallelizer[Any]], ...] = (IngestAll, NoScope, QueryAll)
+PARALLELIZERS: tuple[type[Parallelizer[Any]], ...] = (Focus, IngestAll, NoScope, QueryAll)

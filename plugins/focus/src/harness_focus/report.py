@@ -11,10 +11,11 @@ from harness import Trace
 from harness.report.figures import COLOURS, SYMBOLS, Figure
 
 if TYPE_CHECKING:
+    from harness.records import CellSpec
     from harness.store import Run
 
 TITLE = "Ingest cost against query cost"
-AXES = {"ingest": "ingest: CPU seconds of the cheap network", "query": "a query: calls of the expensive network"}
+AXES = "ingest, in calls of the expensive network", "a query, in calls of the expensive network"
 
 Point = Mapping[str, Any]
 
@@ -23,6 +24,7 @@ Point = Mapping[str, Any]
 class Front:
     """What was found for one stream: the points that were open to it, and by cell the one that was taken."""
 
+    met: bool
     points: Sequence[Point]
     taken: dict[str, Point] = field(default_factory=dict)
 
@@ -36,20 +38,20 @@ def sections(run: Run) -> list[tuple[str, str]]:
 def _fronts(run: Run) -> Mapping[str, Front]:
     found: dict[str, Front] = {}
     seeds: dict[tuple[str, str], int] = {}
-    for suite, workload, seed, way, points in _stored(run):
-        if seeds.setdefault((suite, workload), seed) == seed:
-            front = found.setdefault(f"{suite}, {workload}, seed {seed}", Front(points))
-            front.taken[way] = next(point for point in points if point["taken"])
+    for cell, stored in _stored(run):
+        if seeds.setdefault((cell.suite, cell.workload.label), cell.seed) == cell.seed:
+            title = f"{cell.suite}, {cell.workload.label}, seed {cell.seed}"
+            front = found.setdefault(title, Front(stored["met"], stored["points"]))
+            front.taken[cell.parallelizer.label] = next(point for point in stored["points"] if point["taken"])
     return found
 
 
-def _stored(run: Run) -> Iterator[tuple[str, str, int, str, Sequence[Point]]]:
-    """Suite, workload, seed, parallelizer and front of each cell that has one."""
+def _stored(run: Run) -> Iterator[tuple[CellSpec, Mapping[str, Any]]]:
+    """The cells that chose, and what they chose from."""
     for cell in run.record.cells:
         path = run.cell_folder(cell) / "trace.parquet"
-        points = Trace.read(path).fact("front").get("points") if path.exists() else None
-        if points:
-            yield cell.suite, cell.workload.label, cell.seed, cell.parallelizer.label, points
+        if path.exists() and (stored := Trace.read(path).fact("front")):
+            yield cell, stored
 
 
 def _figure(title: str, front: Front) -> Figure:
@@ -57,8 +59,9 @@ def _figure(title: str, front: Front) -> Figure:
     traces = [_marks("the front", open_to, 0, mode="lines+markers")]
     for index, (way, point) in enumerate(sorted(front.taken.items()), 1):
         traces.append(_marks(way, [point], index, mode="markers"))
-    x, y = ({"title": {"text": text}, "rangemode": "tozero", "automargin": True} for text in AXES.values())
-    return Figure(f"{title}: settings that meet the target, on the validation part", traces, x, y)
+    x, y = ({"title": {"text": text}, "rangemode": "tozero", "automargin": True} for text in AXES)
+    what = "settings that surely meet the target" if front.met else "none surely meets the target; the surest settings"
+    return Figure(f"{title}: {what}", traces, x, y)
 
 
 def _marks(name: str, points: Sequence[Point], index: int, *, mode: str) -> dict[str, Any]:

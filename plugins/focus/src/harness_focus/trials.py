@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from harness_focus.footage import Footage
+    from harness_focus.networks import ExpensiveNetwork
     from harness_focus.video import Image
     from harness_focus.workload import VideoWorkload
 
@@ -31,10 +32,12 @@ class Trial:
 
     def __init__(self, job: Job[VideoWorkload]) -> None:
         self.job, self.trace = job, job.trace
-        self.footage: Footage = job.workload.footage(job.seed)
-        self.expert = job.workload.expert()
-        self.expert_multiply_adds = measure_expert(self.trace, self.expert, self.footage, job.rng(1))
-        measure_camera(self.trace, job.workload.video(job.seed))
+        with self.trace.span("prepare"):
+            self.footage: Footage = job.workload.footage(job.seed)
+            self.expert = job.workload.expert()
+            self.expert_multiply_adds = measure_expert(self.trace, self.expert, self.footage, job.rng(1))
+            measure_camera(self.trace, job.workload.video(job.seed))
+        self.trace.begin()
         self.trace.count("frames", len(self.footage.frame_seconds))
         self.trace.count("objects", len(self.footage.labels))
 
@@ -89,6 +92,21 @@ class Recalled:
         return [self._labels[_content(crop)] for crop in crops]
 
 
+class Shown(Recalled):
+    """One that shows its first crop to the network itself, so that what a call takes can be counted."""
+
+    def __init__(self, footage: Footage, expert: ExpensiveNetwork) -> None:
+        super().__init__(footage, expert.identity, "shown one crop")
+        self._expert = expert
+
+    def __call__(self, crops: Sequence[Image]) -> list[str]:
+        """The labels, counted as calls."""
+        if not self.calls:
+            self._expert(crops[:1])
+        return super().__call__(crops)
+
+
+@lru_cache(maxsize=1)
 def _by_content(footage: Footage) -> dict[bytes, str]:
     names = (footage.classes[n] for n in footage.labels.tolist())
     return {_content(crop): name for crop, name in zip(footage.crops, names, strict=True)}

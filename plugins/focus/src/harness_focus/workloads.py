@@ -17,7 +17,7 @@ class ComposedStream(VideoWorkload):
     """A composed stream: photographs of things cross the background of a real video of a fixed camera."""
 
     name: ClassVar[str] = "composed-stream"
-    minutes: float = Field(30.0, ge=0.5, description="length of the video")
+    minutes: float = Field(3.0, ge=0.5, description="length of the video")
     pause: PositiveFloat = Field(11.0, description="seconds between two things on one of two lanes, in the mean")
 
     def prepare(self) -> None:

@@ -49,6 +49,10 @@ class Controller:
         """Whether models travel after so many steps: one before a period is full, when averages are the longest ago."""
         return (steps + 1) % self.period == 0
 
+    def cost(self, step_cost: float | None, *, minibatch: int) -> float | None:
+        """Seconds of a travel where a step takes ``step_cost``: two forward passes, each a third of a step's work."""
+        return None if step_cost is None else step_cost * 2 * self.samples / (3 * minibatch)
+
     def travel(self, models: Models, places: Sequence[Place], data: Data) -> float:
         """Let the models visit; the accuracy loss, the mean over all of them."""
         exchange = self.rule.exchange

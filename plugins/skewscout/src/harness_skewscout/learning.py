@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from harness import TrainingWorkload, Worker
+from harness.devices import compute_threads
 from harness_skewscout.evaluation import evaluate
 from harness_skewscout.exchange import Apart, Exchange, Together
 from harness_skewscout.models import Models
@@ -36,7 +37,7 @@ def learn(way: Decentralized, worker: Worker) -> None:
     last = job.budget.last_step(per_epoch)
     step, over = 0, False
     while not over:
-        with worker.work("step", step=step):
+        with worker.work("step", way.step_cost, step=step):
             chosen = torch.stack([torch.from_numpy(place.minibatch()) for place in places]).to(worker.torch_device)
             gradients, _ = models.gradients(data[0][chosen], data[1][chosen])
             rule.update(models.weights, gradients, step)
@@ -45,7 +46,7 @@ def learn(way: Decentralized, worker: Worker) -> None:
         worker.trace.count("samples", chosen.numel())
         step += 1
         if controller is not None and controller.due(step):
-            with worker.work("travel", step=step):
+            with worker.work("travel", controller.cost(way.step_cost, minibatch=chosen.shape[1]), step=step):
                 loss = controller.travel(models, places, (data[0], data[1]))
             controller.adapt(loss, step, worker.trace)
         due = step % pace == 0 or step == last
@@ -56,6 +57,13 @@ def learn(way: Decentralized, worker: Worker) -> None:
             over = step == last or exchange.agreed(job.spent(epochs=step / per_epoch, steps=step))
     if not due:
         evaluate(way, worker, models, exchange, places, data[0], step)
+
+
+def warm_up(workload: TrainingWorkload, *, rows: int) -> None:
+    """Take the gradients of a first minibatch, and forget them."""
+    inputs, targets = (tensor[: workload.batch_size // workload.partitions] for tensor in workload.train_set())
+    with compute_threads(1):
+        Models(workload, 0, rows).gradients(torch.stack([inputs] * rows), torch.stack([targets] * rows))
 
 
 def label_counts(targets: torch.Tensor, parts: Sequence[Indices]) -> list[list[int]]:

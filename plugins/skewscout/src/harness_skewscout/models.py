@@ -1,8 +1,9 @@
 """The models of a worker's partitions, as rows of one matrix of weights.
 
 Several rows are one batched model: ``torch.func`` maps the loss of one weight vector over them, which
-turns their convolutions into grouped ones. A single row is the plain model, which is quicker. Rows do not
-touch each other, so that the gradient of the sum of their losses is all their gradients at once.
+turns their convolutions into grouped ones. A single row is the plain model, which is quicker, and rows of recurrent
+layers, which ``torch.func`` cannot batch, are plain models one after another. Rows do not touch each other, so that
+the gradient of the sum of their losses is all their gradients at once.
 """
 
 from __future__ import annotations
@@ -25,6 +26,8 @@ class Models:
         self._workload = workload
         self._model = workload.initial_model(seed, device)
         self._model.requires_grad_(False)
+        recurrent = any(isinstance(part, torch.nn.RNNBase) for part in self._model.modules())
+        self._batched = rows > 1 and not recurrent
         named = dict(self._model.named_parameters())
         self._shapes = {name: parameter.shape for name, parameter in named.items()}
         self.sizes = [parameter.numel() for parameter in named.values()]
@@ -35,11 +38,12 @@ class Models:
     def gradients(self, inputs: torch.Tensor, targets: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Gradients (rows, parameters) and losses (rows,) of minibatches (rows, batch, ...); weight decay included."""
         leaves = self.weights.detach().requires_grad_()
-        if len(leaves) == 1:
-            losses = self._loss(leaves[0], self._row(0), inputs[0], targets[0])[None]
-        else:
+        if self._batched:
             # Batch normalization changes its buffers, so they have to be arguments of what is mapped.
             losses = vmap(self._loss, randomness="different")(leaves, self.buffers, inputs, targets)
+        else:
+            rows = range(len(leaves))
+            losses = torch.stack([self._loss(leaves[k], self._row(k), inputs[k], targets[k]) for k in rows])
         (gradients,) = torch.autograd.grad(losses.sum(), leaves)
         decay = self._workload.weight_decay
         return (gradients.add_(self.weights, alpha=decay) if decay else gradients), losses.detach()
@@ -76,6 +80,10 @@ class Models:
             part.momentum = momentum
         for name, buffer in self._model.named_buffers():
             self.buffers[name][row] = buffer
+
+    def alike(self) -> bool:
+        """Whether all rows are exactly the same model, buffers included."""
+        return all(bool((rows == rows[0]).all()) for rows in (self.weights, *self.buffers.values()))
 
     def statistics(self) -> list[str]:
         """The names of the buffers that averaging makes sense of."""

@@ -30,9 +30,15 @@ GRIDS: dict[Algorithm, tuple[float, ...]] = {
 class Decentralized(Parallelizer[TrainingWorkload]):
     """Training in which every partition keeps its data; the workload says how many there are and how they differ."""
 
+    # The last is what torch's cross-entropy of batched tensors imports at its first use.
+    imports: ClassVar[tuple[str, ...]] = ("torch", "torch.func", "torch.fx.experimental.symbolic_shapes")
+
     vectorised: bool = Field(True, description="all partitions as one batched model in one worker, or a worker each")
     statistics: Literal["local", "averaged", "recomputed"] = Field(
         "local", description="what becomes of batch normalization's running statistics"
+    )
+    step_cost: PositiveFloat | None = Field(
+        None, description="seconds of a worker's minibatch on a virtual clock; none takes the real time"
     )
 
     def refuses(self, workload: Workload, device: Device) -> str:
@@ -41,6 +47,12 @@ class Decentralized(Parallelizer[TrainingWorkload]):
         if workload.batch_size % workload.partitions:
             return f"a minibatch of {workload.batch_size} is not divisible by {workload.partitions} partitions"
         return ""
+
+    def prepare(self, job: Job[TrainingWorkload]) -> None:
+        """Train models that are thrown away: what torch imports and chooses at a first minibatch takes seconds."""
+        from harness_skewscout.learning import warm_up
+
+        warm_up(job.workload, rows=job.workload.partitions if self.vectorised else 1)
 
     def run(self, job: Job[TrainingWorkload]) -> None:
         """Launch one worker, or one for each partition."""
