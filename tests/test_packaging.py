@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
 import sysconfig
+import tarfile
+import tomllib
 import venv
+import zipfile
 from collections.abc import Sequence
-from pathlib import Path
+from dataclasses import dataclass
+from email import message_from_bytes
+from email.message import Message
+from pathlib import Path, PurePosixPath
 
 import pytest
 
@@ -19,6 +26,8 @@ OURS = ("harness", "paper_harness", "__editable__", "easy-install", "distutils-p
 NOT_SOURCE = ("*.egg-info", "build", "__pycache__")
 NOT_CORE = (*NOT_SOURCE, ".*", "dist", "results", "tests", "plugins")
 PLUGINS = sorted(path.parent.name for path in (ROOT / "plugins").glob("*/pyproject.toml"))
+OF_OURS = ("core", *PLUGINS)
+VERSION: str = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
 
 
 def shared_packages(folder: Path) -> Path:
@@ -60,22 +69,102 @@ class Environment:
         return {(row["kind"], row["name"]) for row in listed if row["plugin"] == plugin and row["kind"] != "plugin"}
 
 
+@dataclass(frozen=True)
+class Distribution:
+    """What ``python -m build`` makes of a project: an sdist, and a wheel of that sdist."""
+
+    source: Path
+    sdist: Path
+    wheel: Path
+
+    def metadata(self) -> Message:
+        with zipfile.ZipFile(self.wheel) as archive:
+            (name,) = (name for name in archive.namelist() if name.endswith(".dist-info/METADATA"))
+            return message_from_bytes(archive.read(name))
+
+
 @pytest.fixture(scope="module")
-def wheels(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """A wheel of the core, of each plugin, and of the stranger's."""
-    folder = tmp_path_factory.mktemp("wheels")
+def distributions(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Distribution]:
+    """The core, each plugin, and the stranger's, built from copies without what is not source."""
+    folder = tmp_path_factory.mktemp("distributions")
     sources = {"core": ROOT, "stranger": ROOT / "tests/packages/stranger"} | {p: ROOT / "plugins" / p for p in PLUGINS}
     built = {}
     for name, source in sources.items():
         copy = folder / "source" / name
         shutil.copytree(source, copy, ignore=shutil.ignore_patterns(*(NOT_CORE if name == "core" else NOT_SOURCE)))
-        command = [sys.executable, "-m", "pip", "wheel", "--no-deps", "--no-build-isolation", "--quiet"]
-        done = subprocess.run(
-            [*command, "-w", str(folder / name), str(copy)], capture_output=True, text=True, check=False
-        )
-        assert done.returncode == 0, done.stderr
-        (built[name],) = (folder / name).glob("*.whl")
+        command = [sys.executable, "-m", "build", "--no-isolation", "--outdir", str(folder / name), str(copy)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout[-3000:] + done.stderr
+        (sdist,), (wheel,) = (folder / name).glob("*.tar.gz"), (folder / name).glob("*.whl")
+        built[name] = Distribution(source, sdist, wheel)
     return built
+
+
+@pytest.fixture(scope="module")
+def wheels(distributions: dict[str, Distribution]) -> dict[str, Path]:
+    return {name: built.wheel for name, built in distributions.items()}
+
+
+def test_what_is_built_passes_twines_check(distributions: dict[str, Distribution]) -> None:
+    files = [str(path) for built in distributions.values() for path in (built.sdist, built.wheel)]
+    done = subprocess.run(
+        [sys.executable, "-m", "twine", "check", "--strict", *files], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def packaged(source: Path) -> set[str]:
+    """Every file of a project's import package, as a wheel names it."""
+    parents = [path.parent for path in source.glob("src/*/__init__.py")] or [source / "harness"]
+    return {
+        path.relative_to(parent.parent).as_posix()
+        for parent in parents
+        for path in parent.rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts
+    }
+
+
+@pytest.mark.parametrize("name", OF_OURS)
+def test_a_wheel_holds_every_file_of_its_package_and_nothing_else(
+    name: str, distributions: dict[str, Distribution]
+) -> None:
+    with zipfile.ZipFile(distributions[name].wheel) as archive:
+        held = {entry for entry in archive.namelist() if not entry.endswith("/")}
+    expected = packaged(distributions[name].source)
+    assert any(entry.endswith("/py.typed") for entry in expected)
+    assert {entry for entry in held if ".dist-info/" not in entry} == expected
+    assert any(entry.endswith(".dist-info/licenses/LICENSE") for entry in held)
+
+
+@pytest.mark.parametrize("name", OF_OURS)
+def test_an_sdist_brings_what_its_wheel_is_built_from(name: str, distributions: dict[str, Distribution]) -> None:
+    with tarfile.open(distributions[name].sdist) as archive:
+        held = {PurePosixPath(entry).relative_to(PurePosixPath(entry).parts[0]) for entry in archive.getnames()}
+    assert {Path(entry) for entry in ("LICENSE", "README.md", "pyproject.toml")} <= {Path(entry) for entry in held}
+
+
+def test_all_that_is_built_has_one_version_and_one_licence(distributions: dict[str, Distribution]) -> None:
+    found = [distributions[name].metadata() for name in OF_OURS]
+    assert {metadata["Version"] for metadata in found} == {VERSION}
+    for metadata in found:
+        assert metadata["License-Expression"].split(" AND ")[0] == "Apache-2.0"
+        assert metadata["Requires-Python"] == ">=3.11"
+        assert metadata["Description-Content-Type"] == "text/markdown"
+
+
+def test_the_changelog_speaks_of_this_version_or_of_what_comes_next() -> None:
+    headings = re.findall(r"^## (\S+)", (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), re.MULTILINE)
+    assert headings[0] in ("Unreleased", VERSION)
+    assert VERSION in headings or headings == ["Unreleased"], "a version that is released has its section"
+
+
+@pytest.mark.parametrize("plugin", PLUGINS)
+def test_a_plugin_is_at_home_with_the_core_alone(plugin: str, wheels: dict[str, Path], tmp_path: Path) -> None:
+    fresh = Environment(tmp_path)
+    fresh.install([wheels["core"], wheels[plugin]])
+    listed = json.loads(fresh.run("-m", "harness", "list", "--json").stdout)
+    assert {row["plugin"] for row in listed if row["kind"] != "plugin"} == {"paper-harness", f"harness-{plugin}"}
+    assert not [row for row in listed if row["error"]]
 
 
 STRANGERS_SUITE = """

@@ -68,7 +68,8 @@ def test_a_query_calls_the_expensive_network_once_for_each_of_its_candidates(squ
     with sqlite3.connect(tmp_path / "cell" / "index.sqlite") as db:
         ranked = db.execute("SELECT class, count(DISTINCT cluster) FROM ranking GROUP BY class").fetchall()
     of_cheap = {trial.footage.classes.index(Cheap.classes[n]): count for n, count in ranked}
-    assert calls == {label: of_cheap.get(label, 0) for label in trial.asked}, "whatever other queries asked before"
+    expected = {query: of_cheap.get(label, 0) for query, label in enumerate(trial.asked)}
+    assert calls == expected, "whatever other queries asked before"
     assert max(calls.values()) < len(trial.footage.labels) / 10
     assert trace.total("cheap_calls") < len(trial.footage.labels)
 

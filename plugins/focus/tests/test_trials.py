@@ -44,7 +44,7 @@ def seconds_scored(footage, label: int, frames: set[int]) -> tuple[int, int, int
     return outcomes["right"], outcomes["wrong"], outcomes["missed"]
 
 
-def by_class(trace: Trace, name: str) -> dict[int, float]:
+def by_query(trace: Trace, name: str) -> dict[int, float]:
     found = trace.counts(name)
     return dict(zip(found.step.tolist(), found.value.tolist(), strict=True))
 
@@ -79,7 +79,8 @@ def test_counted_seconds_agree_with_a_second_computation(squares, tmp_path):
     trial.ask(lambda label: (answers[label], 0))
     trial.trace.close()
     trace = Trace.read(merge(tmp_path))
-    found = {label: tuple(by_class(trace, name)[label] for name in ("right", "wrong", "missed")) for label in answers}
+    counted = [by_query(trace, name) for name in ("right", "wrong", "missed")]
+    found = {label: tuple(of[query] for of in counted) for query, label in enumerate(answers)}
     assert found == {label: seconds_scored(trial.footage, label, set(f.tolist())) for label, f in answers.items()}
     assert any(wrong and missed for _, wrong, missed in found.values()), "the answers were spoiled"
 
@@ -119,7 +120,7 @@ def test_stored_labels_that_are_the_networks_no_more_are_refused(squares, tmp_pa
 
 
 def test_noscope_meets_its_target_where_colours_tell_classes_apart(squares, tmp_path):
-    trace = ran(NoScope(), squares, tmp_path / "cell")
+    trace = ran(NoScope(side=32), squares, tmp_path / "cell")
     assert Precision().measure(trace) > 0.9
     assert Recall().measure(trace) > 0.9
     assert QueryCalls().measure(trace) < len(squares.footage(0).labels) / 2

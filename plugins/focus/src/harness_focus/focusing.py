@@ -90,7 +90,7 @@ def queried(trial: Trial, index: Index) -> None:
     def ask(label: int) -> Answer:
         name = trial.footage.classes[label]
         expert = Recalled(trial.footage, trial.expert.identity, f"asked for {name}")
-        with charged(trial.trace, "query", step=label):
+        with charged(trial.trace, "query"):
             found = [frame for hit in hits(index, Query(name, k), expert) for frame, _ in hit.frames]
         return np.unique(np.array(found, dtype=np.int64)), expert.calls
 

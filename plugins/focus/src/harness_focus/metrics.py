@@ -8,10 +8,10 @@ They read, of a cell's trace (values of spans are CPU seconds):
 ``frames``, ``ingest_calls``               counters: of the stream; expensive calls at ingest
 ``cheap_network``, ``indexing``            spans: the cheap network at ingest; all of indexing, this included
 ``calibration_calls``, ``training``        counter and span: labels that parameters were chosen with; the rest of it
-``query``, ``query_calls``                 span and counter, a step a class: what a query takes; its expensive calls
+``query``, ``query_calls``                 span, and counter, a step a query: what it takes; its expensive calls
 ``small_network``, ``small_timed``         span and counter: a network of the query's own, on so many objects
-``small_calls``, ``query_training``        counter, a step a class, and span: its calls; teaching it
-``right``, ``wrong``, ``missed``           counters, a step a class: seconds of the test part
+``small_calls``, ``query_training``        counter and span: its calls in queries; teaching it
+``right``, ``wrong``, ``missed``           counters, a step a query: seconds of the test part
 ``index_bytes``                            counter
 ========================================  ==============================================================
 
@@ -79,8 +79,8 @@ class QueryLatency(VideoMetric):
     training: bool = Field(False, description="with what a query that teaches a network of its own spends on it")
 
     def measure(self, trace: Trace) -> float | None:
-        """Work it out for each class."""
-        call, calls = _each(trace, "expert_timing", "expert_timed"), _by_class(trace, "query_calls")
+        """Add up all queries, and divide."""
+        call, calls = _each(trace, "expert_timing", "expert_timed"), _by_query(trace, "query_calls")
         if call is None or not calls:
             return None
         small = (_each(trace, "small_network", "small_timed") or 0) * (trace.total("small_calls") or 0)
@@ -110,7 +110,7 @@ class QueryCalls(VideoMetric):
 
     def measure(self, trace: Trace) -> float | None:
         """Average the counter."""
-        calls = _by_class(trace, "query_calls")
+        calls = _by_query(trace, "query_calls")
         return sum(calls.values()) / len(calls) if calls else None
 
 
@@ -155,7 +155,7 @@ class Precision(VideoMetric):
 
     def measure(self, trace: Trace) -> float | None:
         """Classes for which nothing was returned have none."""
-        return _share(_by_class(trace, "right"), _by_class(trace, "wrong"))
+        return _share(_by_query(trace, "right"), _by_query(trace, "wrong"))
 
 
 class Recall(VideoMetric):
@@ -168,7 +168,7 @@ class Recall(VideoMetric):
 
     def measure(self, trace: Trace) -> float | None:
         """Classes that the part does not show have none."""
-        return _share(_by_class(trace, "right"), _by_class(trace, "missed"))
+        return _share(_by_query(trace, "right"), _by_query(trace, "missed"))
 
 
 class IndexBytes(VideoMetric):
@@ -220,7 +220,7 @@ def _each(trace: Trace, span: str, counter: str) -> float | None:
     return _cpu(trace, span) / count if count else None
 
 
-def _by_class(trace: Trace, name: str) -> Mapping[int, float]:
+def _by_query(trace: Trace, name: str) -> Mapping[int, float]:
     found = trace.counts(name)
     return dict(zip(found.step.tolist(), found.value.tolist(), strict=True))
 

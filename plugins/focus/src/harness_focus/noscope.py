@@ -96,7 +96,7 @@ def answer(trial: Trial, *, side: int, blocks: int) -> None:
     def ask(label: int) -> Answer:
         query = Asked(footage, label, scores[:, column(network, footage.classes[label])])
         plan = chosen(query, steps, small / max(trial.expert_multiply_adds, small, 1))
-        trace.count("small_calls", len(plan.looked.fresh), step=label)
+        trace.count("small_calls", len(plan.looked.fresh))
         trace.fact("noscope", plan.described(footage.classes[label]))
         return query.frames(plan), int(query.unsure(plan).sum())
 

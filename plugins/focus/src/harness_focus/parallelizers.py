@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 UNHURRIED = {"seconds": "parameters are chosen before the first query, and that is never cut short"}
 
+SETTLED = {"other-seed": "a seed changes nothing of a real video's labels, and these answers are the labels"}
+
 
 class VideoParallelizer(Parallelizer[VideoWorkload]):
     """Ingests a whole stream, then answers a cold query for each of its dominant classes.
@@ -67,6 +69,7 @@ class IngestAll(VideoParallelizer):
     """All at ingest: the expensive network on every object as it comes; queries look its labels up."""
 
     name: ClassVar[str] = "ingest-all"
+    expected_failures: ClassVar[Mapping[str, str]] = SETTLED
 
     def answer(self, trial: Trial) -> None:
         """Every query is free."""
@@ -78,6 +81,7 @@ class QueryAll(VideoParallelizer):
     """All at query: the expensive network on every object, for every query."""
 
     name: ClassVar[str] = "query-all"
+    expected_failures: ClassVar[Mapping[str, str]] = SETTLED
 
     def answer(self, trial: Trial) -> None:
         """Ingest is free."""

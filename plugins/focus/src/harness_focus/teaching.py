@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from harness_focus.video import Image
 
-STEPS, MINIBATCH = 400, 64
+STEPS, MINIBATCH = 400, 64  # of a training, unless told otherwise; crops of a step
 RATE, SLOWER = 3e-3, 0.2  # Adam's; published blocks learn so much slower
 SMOOTHING = 0.05  # of the labels, so that the second and third class mean something
 SHIFT, SCALE, LIGHT = 0.12, 0.15, 0.2  # shares by which a picture is changed
@@ -36,6 +36,7 @@ def specialise(
     architecture: Architecture,
     *,
     most: int,
+    steps: int = STEPS,
     seed: int,
 ) -> Specialised:
     """Teach a network the ``most`` most frequent of the classes that the labels show, and OTHER for the rest."""
@@ -46,7 +47,8 @@ def specialise(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         layers = Layers(architecture.body(weights=True), len(own) + 1)
-        _fit(layers, architecture, torch.from_numpy(pictures), targets[labels], np.random.default_rng(seed))
+        shown = torch.from_numpy(pictures)
+        _fit(layers, architecture, shown, targets[labels], steps, np.random.default_rng(seed))
     return Specialised(architecture, [*(classes[n] for n in own), OTHER], layers)
 
 
@@ -66,16 +68,17 @@ def _fit(
     architecture: Architecture,
     pictures: Tensor,
     targets: NDArray[np.int64],
+    steps: int,
     rng: np.random.Generator,
 ) -> None:
     optimizer = torch.optim.AdamW(_groups(layers, architecture), weight_decay=1e-3)
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _warmth(step / STEPS))
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _warmth(step / steps))
     layers.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stub lacks it
     layers.train()
     if architecture.blocks and not architecture.tuned:
         layers.body.eval()
     shares = 1 / np.bincount(targets)[targets]
-    for _ in range(STEPS):
+    for _ in range(steps):
         some = rng.choice(len(targets), MINIBATCH, p=shares / shares.sum())
         optimizer.zero_grad()
         _, logits = layers(varied(pictures[some], rng))

@@ -56,15 +56,15 @@ class Trial:
             if self.job.spent(steps=number):
                 return
             frames, calls = method(label)
-            self.trace.count("query_calls", calls, step=label)
-            self._judge(label, frames)
+            self.trace.count("query_calls", calls, step=number)
+            self._judge(number, label, frames)
 
-    def _judge(self, label: int, frames: NDArray[np.int64]) -> None:
-        """Count the test part's seconds that are right, wrong and missed."""
+    def _judge(self, number: int, label: int, frames: NDArray[np.int64]) -> None:
+        """Count the test part's seconds that a query's answer has right, wrong and missed."""
         found, true = self.seconds_of(frames), self.seconds_of(self.labelled(label))
         test = self.footage.parts[: len(found)] == TEST
         for name, seconds in (("right", found & true), ("wrong", found & ~true), ("missed", true & ~found)):
-            self.trace.count(name, int((seconds & test).sum()), step=label)
+            self.trace.count(name, int((seconds & test).sum()), step=number)
 
     def seconds_of(self, frames: NDArray[np.int64]) -> NDArray[np.bool_]:
         """For each second of the stream, whether at least half of its frames are among these."""

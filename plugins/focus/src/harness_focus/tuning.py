@@ -20,7 +20,7 @@ from harness_focus.ingest import Settings
 from harness_focus.scoring import outcomes
 from harness_focus.selection import TARGET, Bounds, Front, Policy, Scored, Setting, front
 from harness_focus.specialised import Architecture, Specialised
-from harness_focus.teaching import specialise
+from harness_focus.teaching import STEPS, specialise
 from harness_focus.trials import dominant
 
 if TYPE_CHECKING:
@@ -42,6 +42,7 @@ class Grid:
     ks: tuple[int, ...] = (1, 2, 3, 4, 6, 100)
     most: int = 20  # Ls, at most; no more than training shows
     active: int = 100  # M
+    steps: int = STEPS  # of each network's training
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,7 +86,7 @@ class Search:
         crops, labels = [footage.crops[n] for n in training.tolist()], footage.labels[training]
         self.mix = np.bincount(labels, minlength=len(footage.classes)) / len(labels)
         self.networks = [
-            specialise(crops, labels, footage.classes, architecture, most=grid.most, seed=seed)
+            specialise(crops, labels, footage.classes, architecture, most=grid.most, steps=grid.steps, seed=seed)
             for architecture in grid.architectures
         ]
         self._bounds = Bounds(footage, seed=seed)
