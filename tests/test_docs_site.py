@@ -133,3 +133,21 @@ def test_the_suite_format_names_every_key_and_which_are_required(heading: str, m
     assert {k for k, v in rows.items() if v == "required"} == {
         k for k, f in model.model_fields.items() if f.is_required()
     }
+
+
+def test_every_data_set_and_every_distribution_is_on_the_page_of_licences(site: Path) -> None:
+    found = elements(site / "reference" / "licences.html").text
+    offers = [offer for offer in load().offers if offer.plugin.distribution.startswith(("paper-harness", "harness-"))]
+    for offer in offers:
+        assert offer.plugin.distribution in found
+        if offer.kind == "dataset":
+            assert offer.name in found
+            assert offer.thing.licence in found
+    assert "not installed here" not in found
+    assert "not stated" not in found
+
+
+def test_each_systems_way_to_divide_work_is_drawn(site: Path) -> None:
+    text = (site / "division.html").read_text(encoding="utf-8")
+    for system in ("pipedream", "skewscout", "orion", "strsaga", "focus"):
+        assert f'id="{system}-title"' in text

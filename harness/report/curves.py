@@ -17,6 +17,7 @@ from harness.tracefile import Events, Trace
 POINTS = 60
 MOST_SPANS = 400
 MOST_SEEDS = 20  # of a group; more of them would change no picture
+MOST_TRACES = 600  # of a run with many groups, which then share them
 BYTES = ("bytes_sent", "link_bytes")
 Floats = NDArray[np.float64]
 Line = tuple[Floats, Floats]
@@ -71,12 +72,13 @@ class Group:
 
 
 def read(run: Run) -> dict[GroupKey, Group]:
-    """Read the traces of a run, one at a time; of a group with many seeds, the first."""
+    """Read the traces of a run, one at a time; of a group with many seeds, or a run with many groups, the first."""
     groups: dict[GroupKey, Group] = {}
+    most = max(1, min(MOST_SEEDS, MOST_TRACES // max(1, len({cell.group for cell in run.record.cells}))))
     taken: Counter[GroupKey] = Counter()
     for cell in run.record.cells:
         path = run.cell_folder(cell) / "trace.parquet"
-        if taken[cell.group] < MOST_SEEDS and path.exists():
+        if taken[cell.group] < most and path.exists():
             taken[cell.group] += 1
             groups.setdefault(cell.group, Group()).add(cell, Trace.read(path))
     return groups

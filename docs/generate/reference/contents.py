@@ -13,6 +13,7 @@ from reference.commands import commands
 from reference.components import components
 from reference.data import datasets, suites
 from reference.extending import api, checks, hooks
+from reference.licences import licences
 
 GENERATORS: dict[str, Callable[[Registry, list[Offer]], str]] = {
     "workloads": partial(components, "workload"),
@@ -20,6 +21,7 @@ GENERATORS: dict[str, Callable[[Registry, list[Offer]], str]] = {
     "devices": partial(components, "device"),
     "metrics": partial(components, "metric"),
     "datasets": lambda _, offers: datasets(offers),
+    "licences": lambda _, offers: licences(offers),
     "suites": suites,
     "checks": checks,
     "commands": lambda *_: commands(),
