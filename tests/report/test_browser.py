@@ -43,6 +43,7 @@ const tell = (found) => {
 };
 """
 DRAWN = """
+addEventListener("load", () => document.querySelectorAll("details").forEach((one) => { one.open = true; }));
 addEventListener("load", () => setTimeout(() => {
   const plots = [...document.querySelectorAll(".plot")];
   tell({
