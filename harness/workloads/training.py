@@ -32,6 +32,7 @@ class TrainingWorkload(Workload, Serial):
 
     batch_size: PositiveInt = Field(64, description="samples a minibatch, all workers together")
     rate: PositiveFloat = Field(0.05, description="step size")
+    rate_drops: tuple[PositiveInt, ...] = Field((), description="minibatches after which it falls to a tenth")
     momentum: NonNegativeFloat = Field(0.9, description="momentum of SGD")
     weight_decay: NonNegativeFloat = Field(0.0, description="L2 weight")
     evaluations: PositiveFloat = Field(2.0, description="evaluations an epoch")
@@ -103,11 +104,29 @@ class TrainingWorkload(Workload, Serial):
             torch.manual_seed(seed)
             return self.model().to(device)
 
+    def rate_at(self, step: int) -> float:
+        """The step size of a minibatch, counted from 0."""
+        return self.rate * 0.1 ** sum(step >= drop for drop in self.rate_drops)
+
     def optimizer(self, model: torch.nn.Module) -> torch.optim.Optimizer:
-        """SGD with the workload's momentum and weight decay."""
+        """SGD with the workload's momentum and weight decay; its step size falls as ``rate_drops`` says.
+
+        It counts minibatches in its parameter groups (``minibatches``), so that its saved state goes on where it was.
+        Where one update averages several, ``minibatches_an_update`` says so.
+        """
         import torch
 
-        return torch.optim.SGD(model.parameters(), lr=self.rate, momentum=self.momentum, weight_decay=self.weight_decay)
+        made = torch.optim.SGD(model.parameters(), lr=self.rate, momentum=self.momentum, weight_decay=self.weight_decay)
+        if self.rate_drops:
+            made.register_step_pre_hook(self._drop_rate)
+        return made
+
+    def _drop_rate(self, optimizer: torch.optim.Optimizer, *_: object) -> None:
+        for group in optimizer.param_groups:
+            before = group.get("minibatches", 0)
+            group["minibatches"] = before + group.get("minibatches_an_update", 1)
+            # A factor, and not the rate itself: a parallelizer may have scaled that.
+            group["lr"] *= self.rate_at(group["minibatches"] - 1) / self.rate_at(max(0, before - 1))
 
     def batches(self, rng: np.random.Generator) -> Iterator[NDArray[np.int64]]:
         """One epoch's minibatches, as indices into the training set; a last partial one is dropped."""

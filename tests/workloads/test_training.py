@@ -70,15 +70,16 @@ def by_hand(workload: Blobs, steps: int, seed: int) -> float:
         for parameter, v, g in zip((w, b), velocity, gradients, strict=True):
             v *= workload.momentum
             v += g + workload.weight_decay * parameter
-            parameter -= workload.rate * v
+            parameter -= workload.rate * 0.1 ** sum(drop <= step for drop in workload.rate_drops) * v
     x, y = (t.numpy() for t in workload.test_set())
     logits = x @ w.T + b
     return float((np.log(np.exp(logits).sum(1)) - logits[np.arange(len(y)), y]).mean())
 
 
 @pytest.mark.parametrize("steps", [1, 6, 17])
-def test_serial_training_is_plain_sgd_with_momentum(steps: int, tmp_path: Path) -> None:
-    workload = Blobs(batch_size=32, rate=0.1, momentum=0.8, weight_decay=0.01)
+@pytest.mark.parametrize("drops", [(), (4, 12)])
+def test_serial_training_is_plain_sgd_with_momentum(steps: int, drops: tuple[int, ...], tmp_path: Path) -> None:
+    workload = Blobs(batch_size=32, rate=0.1, rate_drops=drops, momentum=0.8, weight_decay=0.01)
     trace = run(workload, tmp_path / "run", Budget(steps=steps), seed=3)
     assert trace.last("loss") == pytest.approx(by_hand(workload, steps, 3), abs=1e-9)
     assert trace.total("samples") == 32 * steps

@@ -61,6 +61,7 @@ def train(
             if averaged < r and b + 1 < len(batches):
                 continue
             rate, newest = workload.rate * (factors[s] if factors else 1.0), dict(history[s][-1])
+            rate /= 10 ** len([drop for drop in workload.rate_drops if drop <= b])
             for name in names:
                 gradient = sums[name] / averaged + workload.weight_decay * newest[name]
                 velocity[name] = workload.momentum * velocity[name] + gradient

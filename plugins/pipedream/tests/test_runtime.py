@@ -20,18 +20,18 @@ WORKLOAD = Chain()
 replicas_drawn = st.lists(st.integers(1, 3), min_size=1, max_size=4)
 
 
-def expected(schedule: Schedule, minibatches: int, **options: object) -> list[float]:
+def expected(schedule: Schedule, minibatches: int, workload: Chain = WORKLOAD, **options: object) -> list[float]:
     """The reference's test loss after each minibatch of the first epoch."""
     import numpy as np
 
     rng = np.random.default_rng(np.random.SeedSequence(1, spawn_key=(0,)))
-    batches = list(WORKLOAD.batches(rng))[:minibatches]
+    batches = list(workload.batches(rng))[:minibatches]
     names = [
         [f"{layer}.0.{what}" for layer in layers for what in ("weight", "bias")]
         for layers in cut(len(schedule.replicas))
     ]
-    weights = reference.train(WORKLOAD, names, schedule.replicas, batches, seed=1, **options)  # type: ignore[arg-type]
-    return [reference.held_out_loss(WORKLOAD, w) for w in weights]
+    weights = reference.train(workload, names, schedule.replicas, batches, seed=1, **options)  # type: ignore[arg-type]
+    return [reference.held_out_loss(workload, w) for w in weights]
 
 
 @settings(max_examples=15, deadline=None)
@@ -106,6 +106,14 @@ def test_step_sizes_scale_with_replicas(scaling: str, factors: list[float], tmp_
     trace = pipeline(WORKLOAD, schedule, tmp_path, Budget(steps=8), scaling=scaling)
     wanted = expected(schedule, 8, factors=factors)
     assert losses(trace) == pytest.approx({step: wanted[step - 1] for step in (2, 4, 6, 8)}, abs=1e-5)
+
+
+@pytest.mark.parametrize("replicas", [[1, 1], [2, 1]])
+def test_step_sizes_fall_at_the_same_minibatch_in_every_stage(replicas: list[int], tmp_path: Path) -> None:
+    schedule, workload = one_forward_one_backward(replicas), Chain(rate_drops=(2, 6))
+    wanted = expected(schedule, 8, workload)
+    assert losses(pipeline(workload, schedule, tmp_path, Budget(steps=8)))[8] == pytest.approx(wanted[7], abs=1e-6)
+    assert abs(wanted[7] - expected(schedule, 8)[7]) > 1e-4
 
 
 def test_epochs_go_on_from_each_other_with_an_empty_pipeline_between(tmp_path: Path) -> None:

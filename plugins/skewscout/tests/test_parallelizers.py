@@ -58,7 +58,8 @@ def test_vectorised_and_a_worker_each_agree(way: Decentralized, normalization: A
     ids=str,
 )
 def test_the_densest_setting_is_bsp(way: Decentralized, momentum: float, tmp_path: Path) -> None:
-    workload = Small(**SKEWED, momentum=momentum, doubles=True)
+    drops = (10,) if momentum == 0 else ()  # elsewhere the rate is in the velocity for some, and not for BSP
+    workload = Small(**SKEWED, momentum=momentum, rate_drops=drops, doubles=True)
     expected = trained(Bsp(), workload, tmp_path / "bsp")
     np.testing.assert_allclose(losses(trained(way, workload, tmp_path / "way")), losses(expected), rtol=1e-9)
 
@@ -78,8 +79,9 @@ def test_one_partition_is_plain_training(way: Decentralized, tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("normalization", ["none", "group"])
-def test_bsp_is_training_on_the_joint_minibatch(normalization: Any, tmp_path: Path) -> None:
-    workload = Small(**SKEWED, normalization=normalization, weight_decay=5e-4)
+@pytest.mark.parametrize("drops", [(), (10, 20)])
+def test_bsp_is_training_on_the_joint_minibatch(normalization: Any, drops: tuple[int, ...], tmp_path: Path) -> None:
+    workload = Small(**SKEWED, normalization=normalization, weight_decay=5e-4, rate_drops=drops)
     got = losses(trained(Bsp(), workload, tmp_path / "bsp"))[-1]
     assert got == pytest.approx(_torch_sgd(workload, 25), abs=1e-5)
 
@@ -134,7 +136,7 @@ def test_gaias_models_differ_by_what_waits() -> None:
 
     torch.manual_seed(0)
     weights = torch.randn(1, 50, dtype=torch.float64).repeat(3, 1)
-    rule = GaiaRule(Together(TraceWriter(), 3), 0.1, 0.9, 0.3)
+    rule = GaiaRule(Together(TraceWriter(), 3), lambda step: 0.1, 0.9, 0.3)
     rule.start(weights)
     for step in range(20):
         rule.update(weights, torch.randn(3, 50, dtype=torch.float64), step)

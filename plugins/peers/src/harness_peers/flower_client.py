@@ -46,11 +46,13 @@ class Task:
         """Take the local steps of one round, from the weights that the message brings."""
         here = loaded(self)
         place = here.place(int(context.node_config["partition-id"]))
-        for _ in range(self.local_steps * (int(message.content["config"]["server-round"]) - 1)):
-            place.minibatch()  # taken in earlier rounds, maybe in another process
+        earlier = self.local_steps * (int(message.content["config"]["server-round"]) - 1)
+        for _ in range(earlier):
+            place.minibatch()  # maybe taken in another process
         here.model.load_state_dict(message.content[ARRAYS].to_torch_state_dict(), strict=False)
         optimizer = self.workload.optimizer(here.model)
         recall(optimizer, context)
+        optimizer.param_groups[0].update(minibatches=earlier, lr=self.workload.rate_at(max(0, earlier - 1)))
         for _ in range(self.local_steps):
             here.step(optimizer, place)
         remember(optimizer, context)

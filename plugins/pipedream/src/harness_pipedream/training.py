@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from harness import TrainingWorkload, Worker
     from harness_pipedream.runtime import Scaling, Setup
+    from harness_pipedream.schedule import Schedule
 
 WEIGHTS, VERDICT = 4, 5
 EXAMPLES = 2  # samples to trace a model with; one would be too few for batch normalization
@@ -90,7 +91,7 @@ class ModelShare:
             loss=self._loss if index == self.schedule.last else None,
             recompute=setup.recompute,
         )
-        scale(self.stage.weights.optimizer, setup.scaling, self.schedule.replicas[index], self.schedule.replicas[0])
+        scale(self.stage.weights.optimizer, setup.scaling, self.schedule, index)
         self.per_epoch, self.evaluations = epoch_of(worker.job)
         self.unit_samples = workload.batch_size // self.schedule.microbatches
         self._model: Any = None
@@ -144,8 +145,10 @@ class ModelShare:
                 self.worker.comm.send(np.array(spent, np.uint8), rank, tag=VERDICT)
 
 
-def scale(optimizer: torch.optim.Optimizer | None, scaling: Scaling, replicas: int, inputs: int) -> None:
-    """Scale a stage's step size with the minibatches that one of its updates averages."""
-    factor = {"constant": 1.0, "linear": replicas, "relative": replicas / inputs}[scaling]
+def scale(optimizer: torch.optim.Optimizer | None, scaling: Scaling, schedule: Schedule, stage: int) -> None:
+    """Tell a stage's optimizer how many minibatches one of its updates averages, and scale its step size with them."""
+    replicas = schedule.replicas[stage]
+    factor = {"constant": 1.0, "linear": replicas, "relative": replicas / schedule.replicas[0]}[scaling]
     for group in optimizer.param_groups if optimizer else ():
         group["lr"] *= factor
+        group["minibatches_an_update"] = schedule.rounds[stage] // schedule.microbatches

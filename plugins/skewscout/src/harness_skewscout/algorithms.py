@@ -6,7 +6,7 @@ them. ``eta`` is the step size of the mean gradient over K partitions, m the mom
 
 BSP      u <- m u + mean_k g_k;  w <- w - eta u.
 Gaia     u_k <- m u_k + eta/K g_k;  w_k <- w_k - u_k at once;  a_k <- a_k + u_k;  where |a_k| > T |w_k|, a_k
-         is sent to all others, who subtract it, and set to 0.
+         is sent to all others, who subtract it, and set to 0. T falls as eta does.
 FedAvg   u_k <- m u_k + g_k;  w_k <- w_k - eta u_k;  every H minibatches all take the mean of the w_k.
 DGC      u_k <- m u_k + eta/K g_k;  a_k <- a_k + u_k;  of each tensor the share 1 - s that is largest in |a_k| is
          sent and subtracted everywhere; there a_k <- 0, and u_k <- 0 (momentum factor masking).
@@ -15,7 +15,7 @@ DGC      u_k <- m u_k + eta/K g_k;  a_k <- a_k + u_k;  of each tensor the share 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -27,10 +27,13 @@ if TYPE_CHECKING:
 
 @dataclass
 class Rule(ABC):
-    """One minibatch's update of the rows of this worker; ``setting`` is what SkewScout turns."""
+    """One minibatch's update of the rows of this worker; ``setting`` is what SkewScout turns.
+
+    ``rate_at`` gives the step size of a minibatch.
+    """
 
     exchange: Exchange
-    rate: float
+    rate_at: Callable[[int], float]
     momentum: float
     setting: float
     velocity: torch.Tensor = field(init=False, repr=False)
@@ -57,7 +60,7 @@ class Bsp(Rule):
         """Momentum SGD on the mean gradient."""
         mean = self.exchange.total(gradients) / self.exchange.partitions
         self.velocity.mul_(self.momentum).add_(mean)
-        weights.sub_(self.velocity, alpha=self.rate)
+        weights.sub_(self.velocity, alpha=self.rate_at(step))
 
 
 @dataclass
@@ -73,10 +76,11 @@ class Gaia(Rule):
 
     def update(self, weights: torch.Tensor, gradients: torch.Tensor, step: int) -> None:
         """Apply one's own update at once, and tell the others what has become significant."""
-        self.velocity.mul_(self.momentum).add_(gradients, alpha=self.rate / self.exchange.partitions)
+        self.velocity.mul_(self.momentum).add_(gradients, alpha=self.rate_at(step) / self.exchange.partitions)
         weights.sub_(self.velocity)
         self.waiting.add_(self.velocity)
-        significant = (self.waiting.abs() > self.setting * weights.abs()) | (weights == 0)
+        threshold = self.setting * self.rate_at(step) / self.rate_at(0)
+        significant = (self.waiting.abs() > threshold * weights.abs()) | (weights == 0)
         sent = self.waiting * significant
         self.waiting.sub_(sent)
         weights.sub_(self.exchange.total_of_some(sent, significant) - sent)
@@ -88,7 +92,7 @@ class FedAvg(Rule):
     def update(self, weights: torch.Tensor, gradients: torch.Tensor, step: int) -> None:
         """Momentum SGD of one's own; the velocity stays local and is never reset."""
         self.velocity.mul_(self.momentum).add_(gradients)
-        weights.sub_(self.velocity, alpha=self.rate)
+        weights.sub_(self.velocity, alpha=self.rate_at(step))
         if self.exchanges(step):
             weights.copy_(self.exchange.total(weights) / self.exchange.partitions)
 
@@ -124,7 +128,7 @@ class Dgc(Rule):
         if self.clip is not None:
             norms = gradients.norm(dim=1, keepdim=True)
             gradients = gradients * (self.clip / norms).clamp(max=1)
-        self.velocity.mul_(self.momentum).add_(gradients, alpha=self.rate / self.exchange.partitions)
+        self.velocity.mul_(self.momentum).add_(gradients, alpha=self.rate_at(step) / self.exchange.partitions)
         self.waiting.add_(self.velocity)
         chosen = self._largest()
         sent = self.waiting * chosen

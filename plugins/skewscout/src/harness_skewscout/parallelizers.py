@@ -82,7 +82,7 @@ class Bsp(Decentralized):
         """It has no setting."""
         from harness_skewscout import algorithms
 
-        return algorithms.Bsp(exchange, workload.rate, workload.momentum, 0.0)
+        return algorithms.Bsp(exchange, workload.rate_at, workload.momentum, 0.0)
 
 
 class Gaia(Decentralized):
@@ -98,7 +98,7 @@ class Gaia(Decentralized):
         """The setting is the threshold."""
         from harness_skewscout import algorithms
 
-        return algorithms.Gaia(exchange, workload.rate, workload.momentum, self.threshold)
+        return algorithms.Gaia(exchange, workload.rate_at, workload.momentum, self.threshold)
 
 
 class FedAvg(Decentralized):
@@ -112,7 +112,7 @@ class FedAvg(Decentralized):
         """The setting is the number of local steps."""
         from harness_skewscout import algorithms
 
-        return algorithms.FedAvg(exchange, workload.rate, workload.momentum, self.local_steps)
+        return algorithms.FedAvg(exchange, workload.rate_at, workload.momentum, self.local_steps)
 
 
 class Dgc(Decentralized):
@@ -132,7 +132,7 @@ class Dgc(Decentralized):
         steps = len(workload.train_set()[1]) / workload.batch_size * self.warm_up / (len(WARM_UP) - 1)
         return algorithms.Dgc(
             exchange,
-            workload.rate,
+            workload.rate_at,
             workload.momentum,
             WARM_UP[0] if self.sparsity is None else self.sparsity,
             sizes=sizes,
