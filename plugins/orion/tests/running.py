@@ -4,14 +4,28 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
+
 from harness import Budget, Device, Job, Trace, TraceWriter, devices
 from harness.tracefile import merge
 from harness_orion import LoopParallelizer, LoopWorkload
-from harness_orion.workloads import MfAdagrad, MfSgd
+from harness_orion.workloads import BoostedTrees, MfAdagrad, MfSgd
 
 SMALL = {"ratings": "power-law", "count": 3000, "users": 120, "items": 60, "exponent": 0.3}
 SGD = MfSgd(**SMALL, rank=8)
 ADAGRAD = MfAdagrad(**SMALL, rank=12)
+
+
+class FewTrees(BoostedTrees):
+    """Trees on a few samples made up."""
+
+    def prepare(self) -> None:
+        """Nothing to fetch."""
+
+    def data(self) -> tuple[np.ndarray, np.ndarray]:
+        """Two of the features decide."""
+        bins = np.random.default_rng(5).integers(0, 6, (7, 300))
+        return bins, np.where(bins[2] + bins[4] > 5, 1.0, -1.0)
 
 
 def run(

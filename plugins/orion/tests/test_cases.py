@@ -101,7 +101,7 @@ def test_without_its_buffer_lda_is_serial() -> None:
     function = LOOPS.lda
     text = Path(CASES / "loops.py").read_text()
     assert "topic_total_buf[new] += 1" in text
-    from randomloops import compiled
+    from harness_orion.audit.loops import compiled
 
     direct = text.replace("topic_total, topic_total_buf):", "topic_total):").replace("topic_total_buf[", "topic_total[")
     loop = compiled(direct, function.__name__)

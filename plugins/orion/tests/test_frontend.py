@@ -6,9 +6,9 @@ import re
 
 import numpy as np
 import pytest
-from randomloops import compiled
 
 from harness import HarnessError
+from harness_orion.audit.loops import compiled
 from harness_orion.reading.accesses import ArrayFacts, Body, BufferOf, Role
 from harness_orion.reading.frontend import read_body
 

@@ -6,11 +6,12 @@ import pickle
 
 import numpy as np
 import pytest
-from bruteforce import clashes, touched, unsound
 
 from harness import HarnessError
 from harness_orion import Accumulator, DistArray, DistArrayBuffer, Entries, parallel_for
 from harness_orion.analysis.plan import Where
+from harness_orion.audit.clashes import clashes, unsound
+from harness_orion.audit.touching import touched
 
 SPACE = (4, 3)
 TABLE = np.arange(4.0)
@@ -49,7 +50,7 @@ def test_an_array_whose_elements_share_memory_is_refused() -> None:
 
 def test_a_subscript_that_leaves_its_array_is_refused_where_it_stands() -> None:
     said = refusal(shifted, np.zeros(SPACE))
-    assert "test_loop.py:28:15: A[i + 1, j]: i + 1 runs from 1 to 4, but axis 0 of A has 4" in said
+    assert "test_loop.py:29:15: A[i + 1, j]: i + 1 runs from 1 to 4, but axis 0 of A has 4" in said
 
 
 def test_arguments_of_the_wrong_number_or_kind_are_refused() -> None:

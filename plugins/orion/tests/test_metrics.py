@@ -8,7 +8,7 @@ import pytest
 
 from harness import Trace, TraceWriter
 from harness.tracefile import merge
-from harness_orion.metrics import FinalRmse, MeanLoss, SecondsPerPass, UpdatesPerSecond
+from harness_orion.metrics import FinalRmse, MeanLoss, NeedlesslySerial, SecondsPerPass, UpdatesPerSecond
 
 
 def trace(folder: Path, *, passes: int) -> Trace:
@@ -53,3 +53,11 @@ def test_quality_is_the_mean_on_the_way_and_the_end(tmp_path: Path) -> None:
 def test_without_passes_nothing_is_measured(tmp_path: Path) -> None:
     found = trace(tmp_path, passes=0)
     assert [m().measure(found) for m in (UpdatesPerSecond, SecondsPerPass, MeanLoss, FinalRmse)] == [None] * 4
+
+
+def test_a_share_of_loops_is_of_those_that_were_noted(tmp_path: Path) -> None:
+    writer = TraceWriter(tmp_path, worker=0, clock=lambda: 0.0, cpu_clock=lambda: 0.0)
+    for step, found in enumerate((True, False, False, True)):
+        writer.value("needlessly_serial", found, step=step)
+    writer.close()
+    assert NeedlesslySerial().measure(Trace.read(merge(tmp_path))) == pytest.approx(0.5)

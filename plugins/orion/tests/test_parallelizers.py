@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from running import ADAGRAD, SGD, losses, run
+from running import ADAGRAD, SGD, FewTrees, losses, run
 
 from harness import devices
 from harness.registry import load
@@ -16,7 +16,7 @@ from harness_orion.parallelizers.manual import divide, part_of
 from harness_orion.parallelizers.stale import divided
 from harness_orion.running.packing import pack
 from harness_orion.space import Entries
-from harness_orion.workloads import BoostedTrees, GaussSeidel, LdaGibbs, SparseLogistic
+from harness_orion.workloads import GaussSeidel, LdaGibbs, SparseLogistic
 
 SUITE = Path(__file__).parents[1] / "src" / "harness_orion" / "suites" / "orion.toml"
 WAYS = (CompiledSerial(), DataParallel(combine="mean"), Manual(), Orion())
@@ -119,9 +119,17 @@ def test_what_a_way_cannot_do_is_refused() -> None:
     assert "ordered" in DataParallel().refuses(GaussSeidel(), cpu)
     assert "by hand" in Manual().refuses(SparseLogistic(), cpu)
     assert not Manual().refuses(LdaGibbs(), cpu)
-    trees = BoostedTrees()
-    assert "whole arrays" in Orion().refuses(trees, devices.Processes())
-    assert not Orion().refuses(trees, cpu)
+    assert "real clock" in Orion().refuses(SGD, load().component("device", "simulated")())
+
+
+def test_trees_that_grow_between_passes_are_the_same_on_threads_processes_and_serially(tmp_path: Path) -> None:
+    trees = FewTrees(depth=3, evaluate_every=3)
+    plain = losses(run(Plain(), trees, tmp_path / "plain", epochs=9))
+    assert losses(run(Orion(), trees, tmp_path / "threads", epochs=9)) == plain
+    apart = run(Orion(workers=3), trees, tmp_path / "apart", device=devices.Processes(), epochs=9)
+    assert losses(apart) == plain
+    assert apart.total("updates") == 9 * trees.updates
+    assert plain[2] < plain[1] < plain[0]
 
 
 def test_two_processes_come_to_the_losses_of_a_serial_run_in_another_order(tmp_path: Path) -> None:

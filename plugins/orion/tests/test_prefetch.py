@@ -6,12 +6,12 @@ from collections import Counter
 
 import distloops
 import numpy as np
-from bruteforce import touched
 from distloops import Case
 from hypothesis import HealthCheck, given, reject, settings
 from randomloops import RandomLoop, loops
 
 from harness_orion import DistArray, DistArrayBuffer, Grid, Loop
+from harness_orion.audit.touching import touched
 from harness_orion.ranks.prefetch import Prefetch
 from harness_orion.ranks.server import Table, tables_of
 from harness_orion.reading.accesses import ArrayFacts

@@ -170,6 +170,29 @@ def test_val_rows_that_change_are_brought_back_and_read_again() -> None:
     assert A.tolist() == [8, 9, 7]
 
 
+@pytest.mark.parametrize("turned", [False, True])
+@pytest.mark.parametrize("space", [Entries.of([[2, 0, 1, 0], [0, 1, 1, 0]], np.zeros(4)), Grid((3, 2), (1, 1))])
+def test_val_rows_come_back_from_every_thread_however_they_lie_in_memory(space: Any, turned: bool) -> None:
+    shape = (3, 2, 5) if isinstance(space, Grid) else (4, 5)
+    values = np.zeros(shape[::-1]).T if turned else np.zeros(shape)
+    over = Grid((3, 2), (1, 1), values) if isinstance(space, Grid) else Entries.of(space.indices, values)
+
+    @parallel_for(over)
+    def note(key, val, A, B):
+        i, j = key
+        A[i] += 1
+        B[j] += 1
+        val[1:3] += 10 * i + j
+
+    program = note.compile(np.zeros(4), np.zeros(3), workers=2)
+    for _ in range(2):
+        program.run()
+    assert len({step.worker for step in program.steps}) == 2
+    for n in range(len(over)):
+        (i, j), val = over.entry(n)
+        assert val.tolist() == [0, 20 * i + 2 * j, 20 * i + 2 * j, 0, 0]
+
+
 def test_a_loop_over_its_own_argument_reads_what_it_has_written() -> None:
     values = DistArray(np.ones(5))
 

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import numpy as np
-from bruteforce import RealDistances, clashes, misplaced, touched, unsound
 from hypothesis import HealthCheck, given, reject, settings
-from randomloops import RandomLoop, loops
+from randomloops import loops
 
 from harness import HarnessError
-from harness_orion.analysis.dependences import Conflict, Dependence
 from harness_orion.analysis.plan import Plan
 from harness_orion.analysis.scheduling import schedule
-from harness_orion.analysis.strategies import Search, make_plan
-from harness_orion.reading.accesses import Access, ArrayFacts, Body
-from harness_orion.reading.frontend import read_body
+from harness_orion.analysis.strategies import make_plan
+from harness_orion.audit.loops import RandomLoop
+from harness_orion.audit.verdicts import judged, read
 from harness_orion.running.serial import run_positions, run_serial
 from harness_orion.space import Grid
 
@@ -22,38 +20,24 @@ EXAMPLES = 1000
 cheap = settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
 
 
-def read(loop: RandomLoop) -> Body:
-    facts = {"A": ArrayFacts(loop.shape), "B": ArrayFacts(loop.shape), "P": ArrayFacts((8,))}
-    return read_body(loop.function, ndim=len(loop.space.shape), arguments=facts)
-
-
 def test_no_plan_of_a_random_loop_is_unsound(record_property) -> None:
     tally = dict.fromkeys([*RANK, "loops", "needlessly serial", "though affine", "less parallel than could be"], 0)
 
     @cheap
     @given(loops())
     def check(loop: RandomLoop) -> None:
-        body = read(loop)
-        try:
-            found = touched(loop.function, loop.space, loop.arrays(0), ordered=loop.ordered)
-        except IndexError:
+        exact, paper = (judged(loop, mode=m) for m in ("exact", "paper"))
+        if exact is None or paper is None:
             reject()
-        real = clashes(found)
-        exact, paper = (make_plan(body, loop.space, ordered=loop.ordered, mode=m) for m in ("exact", "paper"))
-        for plan in (exact, paper):
-            assert not misplaced(plan, found), loop.text
-            for workers in (2, max(loop.space.shape)):
-                assert not unsound(plan, loop.space, real, workers=workers), (loop.text, plan.strategy)
-        assert RANK.index(exact.strategy) >= RANK.index(paper.strategy), loop.text
-        best = possible(body, loop, RealDistances.of(real, ordered=loop.ordered))
+        assert exact.sound, (loop.text, exact.plan.strategy)
+        assert paper.sound, (loop.text, paper.plan.strategy)
+        found = exact.plan.strategy
+        assert RANK.index(found) >= RANK.index(paper.plan.strategy), loop.text
         tally["loops"] += 1
-        tally[exact.strategy] += 1
-        needlessly = exact.strategy == "serial" and best != "serial"
-        tally["needlessly serial"] += needlessly
-        tally["though affine"] += needlessly and all(
-            a.is_affine for d in exact.dependences for a in (d.first, d.second)
-        )
-        tally["less parallel than could be"] += RANK.index(exact.strategy) < RANK.index(best)
+        tally[found] += 1
+        tally["needlessly serial"] += exact.needlessly_serial
+        tally["though affine"] += exact.needlessly_serial and exact.affine
+        tally["less parallel than could be"] += RANK.index(found) < RANK.index(exact.possible)
 
     check()
     share = tally["needlessly serial"] / tally["loops"]
@@ -61,13 +45,6 @@ def test_no_plan_of_a_random_loop_is_unsound(record_property) -> None:
     print(f"\n{tally}; needlessly serial: {share:.1%}")
     assert tally["loops"] >= EXAMPLES
     assert all(tally[name] for name in RANK)
-
-
-def possible(body: Body, loop: RandomLoop, real: RealDistances) -> str:
-    """The strategy that the conflicts of this very run would allow."""
-    access: Access = body.accesses[0]
-    found = [Conflict(Dependence(access, access, ()), real)] if real.distances else []
-    return Search(body, loop.space, loop.ordered, found).choose(())[0].strategy
 
 
 @settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))

@@ -12,7 +12,7 @@ from harness import devices
 from harness_orion.applications.topics import Text
 from harness_orion.workloads import LdaGibbs, MfSgd
 from harness_peers.tomotopy import TomotopyLda
-from harness_peers.tomotopy_running import counts, made, step
+from harness_peers.tomotopy_running import counts, made, train
 
 
 class Small:
@@ -30,8 +30,7 @@ class Small:
 def test_its_counts_are_of_every_token_and_follow_the_documents_words(workers: int) -> None:
     small = Small()
     model, text = made(small, seed=1), small.text()
-    for _ in range(30):
-        step(model, TomotopyLda(workers=workers))
+    train(model, TomotopyLda(workers=workers), 30)
     documents, words = counts(model, text)
     assert documents.sum(axis=1).tolist() == np.bincount(text.documents, minlength=8).tolist()
     assert words.sum(axis=1).tolist() == np.bincount(text.words, minlength=20).tolist()

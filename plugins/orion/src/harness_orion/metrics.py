@@ -1,6 +1,7 @@
 """Metrics of loops: how fast iterations ran, and how good the arrays were pass by pass.
 
-They read the counter ``updates``, one event a pass, and the values that workloads score themselves by.
+They read the counter ``updates``, one event a pass, and the values that workloads score themselves by; those of
+plans read what was noted of each loop.
 """
 
 from __future__ import annotations
@@ -72,4 +73,50 @@ class FinalRmse(Metric):
         return trace.last("rmse")
 
 
-METRICS: tuple[type[Metric], ...] = (FinalRmse, MeanLoss, SecondsPerPass, UpdatesPerSecond)
+class Share(Metric):
+    """The share of planned loops of which something is true."""
+
+    unit: ClassVar[str] = "share"
+    better: ClassVar[Way] = "lower"
+    exact: ClassVar[bool] = True
+
+    def measure(self, trace: Trace) -> float | None:
+        """Average what was noted of each loop, 0 or 1, under the metric's name."""
+        found = trace.values(self.name)
+        return float(found.value.mean()) if len(found) else None
+
+
+class SerialPlans(Share):
+    """The share of loops whose plan is serial."""
+
+    name: ClassVar[str] = "serial_plans"
+
+
+class NeedlesslySerial(Share):
+    """The share of loops whose plan is serial though the conflicts of a real run would have allowed more."""
+
+    name: ClassVar[str] = "needlessly_serial"
+
+
+class NeedlesslySerialAffine(Share):
+    """The share of loops that are serial without need though every subscript in the way follows from the key."""
+
+    name: ClassVar[str] = "needlessly_serial_affine"
+
+
+class UnsoundPlans(Share):
+    """The share of loops whose plan would let conflicting iterations run at once, or out of an order that matters."""
+
+    name: ClassVar[str] = "unsound_plans"
+
+
+METRICS: tuple[type[Metric], ...] = (
+    FinalRmse,
+    MeanLoss,
+    NeedlesslySerial,
+    NeedlesslySerialAffine,
+    SecondsPerPass,
+    SerialPlans,
+    UnsoundPlans,
+    UpdatesPerSecond,
+)

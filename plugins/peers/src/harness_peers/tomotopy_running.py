@@ -32,10 +32,12 @@ def sample(way: TomotopyLda, job: Job[LoopWorkload]) -> None:
         done = 0
         worker.trace.begin()
         while not job.spent(epochs=done, steps=done):
+            passes = stretch(job, done)
             with worker.work("pass", step=done):
-                step(model, way)
-            done += 1
-            worker.trace.count("updates", workload.updates, step=done)
+                train(model, way, passes)
+            for step in range(done + 1, done + passes + 1):
+                worker.trace.count("updates", workload.updates, step=step)
+            done += passes
             with worker.trace.span("evaluate", step=done):
                 scores = workload.judged(*counts(model, workload.text()))
             for name, value in scores.items():
@@ -44,11 +46,19 @@ def sample(way: TomotopyLda, job: Job[LoopWorkload]) -> None:
     job.launch(main, 1)
 
 
-def step(model: Any, way: TomotopyLda) -> None:
-    """One pass; that several threads differ from run to run is known."""
+def stretch(job: Job[LoopWorkload], done: int) -> int:
+    """How many passes one call makes, since each call starts threads: all to an evaluation or the end."""
+    if job.budget.seconds is not None:
+        return 1
+    every = job.workload.evaluate_every
+    return int(min(every - done % every, job.budget.last_step(1.0) - done))
+
+
+def train(model: Any, way: TomotopyLda, passes: int) -> None:
+    """Some passes; that several threads differ from run to run is known."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="The training result may differ", category=RuntimeWarning)
-        model.train(1, workers=way.workers, parallel=SCHEMES[way.scheme])
+        model.train(passes, workers=way.workers, parallel=SCHEMES[way.scheme])
 
 
 def made(workload: Any, seed: int) -> Any:

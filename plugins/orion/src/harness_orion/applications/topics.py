@@ -29,13 +29,9 @@ def gibbs(key, val, documents, words, totals, changes, alpha, beta, mass):  # ty
     words[w, old] -= 1
     changes[old] -= 1
     weights = (documents[d] + alpha) * (words[w] + beta) / (totals + mass)
+    ends = weights.cumsum()
     val[1] = val[1] * 16807 % 2147483647
-    left = weights.sum() * (val[1] / 2147483647)
-    new = 0
-    left -= weights[0]
-    while left > 0 and new < len(weights) - 1:
-        new += 1
-        left -= weights[new]
+    new = (ends < ends[-1] * np.float32(val[1] / 2147483647)).sum()
     val[0] = new
     documents[d, new] += 1
     words[w, new] += 1

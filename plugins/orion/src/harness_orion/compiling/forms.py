@@ -34,6 +34,7 @@ import numpy as np
 IMPORT = """
 from harness_orion.compiling.ahead import fetch
 from harness_orion.compiling.loops import RowCompiler
+from harness_orion.compiling.scans import accumulate
 """
 SUMS = '''@numba.njit(fastmath={"contract", "nsz", "reassoc"})
 def added(total, x):

@@ -17,6 +17,7 @@ from harness_orion.lowering.ir import (
     Loop,
     Op,
     Repeat,
+    Scan,
     Set,
     Stmt,
     Var,
@@ -72,6 +73,8 @@ class Writer:
             return [f"if not ({written(s.condition)}):", f"{INDENT}raise {s.raised}"]
         if isinstance(s, Jump):
             return [s.text]
+        if isinstance(s, Scan):
+            return [f"accumulate({s.row.array}, {s.length})"]
         if isinstance(s, Loop):
             return [
                 *(line for one in s.first for line in self._lines(one)),

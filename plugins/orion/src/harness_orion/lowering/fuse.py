@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from harness_orion.lowering.ir import Branch, Check, Elem, Loop, Repeat, Set, Stmt, Var, elements, names
+from harness_orion.lowering.ir import Branch, Check, Elem, Loop, Repeat, Scan, Set, Stmt, Var, elements, names
 
 
 @dataclass(frozen=True)
@@ -85,6 +85,8 @@ def _uses(statement: Stmt) -> Uses | None:
         return Uses.of([statement])
     if isinstance(statement, Loop):
         return Uses.of([*statement.first, *statement.sets])
+    if isinstance(statement, Scan):
+        return Uses(frozenset([statement.row]), frozenset([statement.row]))
     return None
 
 
@@ -120,6 +122,8 @@ def users(statements: Sequence[Stmt]) -> Iterator[tuple[Stmt, set[str]]]:
             yield s, {e.array for e in uses.reads | uses.writes if isinstance(e, Elem)}
         elif isinstance(s, Check):
             yield s, {e.array for e in elements(s.condition)}
+        elif isinstance(s, Scan):
+            yield s, {s.row.array}
         elif isinstance(s, Branch):
             yield s, {e.array for e in elements(s.test)}
             yield from users([*s.then, *s.other])

@@ -117,7 +117,15 @@ class Jump:
     text: str
 
 
-Stmt = Set | Check | Loop | Branch | Repeat | Jump
+@dataclass(frozen=True)
+class Scan:
+    """Make each of the first ``length`` elements of a row in memory the sum up to it, in no certain order."""
+
+    row: Elem
+    length: int
+
+
+Stmt = Set | Check | Loop | Branch | Repeat | Jump | Scan
 
 
 def parts(expr: Expr) -> Iterator[Expr]:

@@ -21,7 +21,8 @@ from harness_orion.lowering.ahead import fetches
 from harness_orion.lowering.bodies import argument_things, key_things, scope_of, val_thing
 from harness_orion.lowering.emit import Writer, indented
 from harness_orion.lowering.fuse import checks_in, fused
-from harness_orion.lowering.ir import Elem
+from harness_orion.lowering.hoist import with_reciprocals
+from harness_orion.lowering.ir import Elem, Stmt, Var
 from harness_orion.lowering.places import element
 from harness_orion.lowering.scope import Buffered, Items, Ref, Shared, Thing
 from harness_orion.lowering.statements import lower_all
@@ -103,8 +104,9 @@ def _index_names(plan: Plan) -> list[str]:
 
 
 def _written(plan: Plan, columns: Sequence[Any], arguments: Mapping[str, Any], shared: Shared) -> Lowered:
-    statements = fused(shared.out)
-    writer = Writer(statements, list(shared.rows))
+    things = argument_things(arguments, shared.types)
+    before, statements = _hoisted(fused(shared.out), things, shared)
+    writer = Writer([*before, *statements], list(shared.rows))
     names = _index_names(plan)
     keys = [f"{n}_{d}" for d, n in enumerate(names)]
     head = [
@@ -123,12 +125,19 @@ def _written(plan: Plan, columns: Sequence[Any], arguments: Mapping[str, Any], s
         *("start", "stop", "at"),
         *(f"key{d}" for d in range(len(names))),
         *(f"value{n}" for n in range(len(columns))),
-        *(p for name, thing in argument_things(arguments, shared.types).items() for p in _parameters(name, thing)),
+        *(p for name, thing in things.items() for p in _parameters(name, thing)),
         *shared.tables,
     ]
-    lines = [f"def run({', '.join(parameters)}):", *indented([*rows, "for e in range(start, stop):", *turn])]
+    ahead = writer.lines(before) if before else []
+    lines = [f"def run({', '.join(parameters)}):", *indented([*rows, *ahead, "for e in range(start, stop):", *turn])]
     exact = not (shared.sums or shared.rounded)
     return Lowered("\n".join(lines) + "\n", tuple(shared.tables.values()), shared.types, shared.sums, exact)
+
+
+def _hoisted(statements: list[Stmt], things: Mapping[str, Thing], shared: Shared) -> tuple[list[Stmt], list[Stmt]]:
+    """What is done before all entries, and for each; quotients change only where sums are to rounding anyway."""
+    numbers = {thing.name for thing in things.values() if isinstance(thing, Var)}
+    return with_reciprocals(shared, statements, numbers) if shared.sums else ([], statements)
 
 
 def _parameters(name: str, thing: Thing) -> list[str]:

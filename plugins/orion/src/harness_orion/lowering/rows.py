@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from harness_orion.lowering.ir import Along, Const, Counter, Elem, Expr, Loop, Op, Set, Var, elements, shifted
+import numpy as np
+
+from harness_orion.lowering.ir import Along, Const, Counter, Elem, Expr, Loop, Op, Scan, Set, Var, elements, shifted
 from harness_orion.lowering.scope import Ref, Row, Shared, Thing
 from harness_orion.lowering.types import BOOL, INT, Type, Unsupported, promoted
+
+COUNT = Type(np.dtype(np.int32))  # a vector holds more of these
 
 
 def as_row(ref: Ref) -> Row:
@@ -101,15 +105,20 @@ def sum_type(of: Type) -> Type:
     return INT
 
 
-def total(shared: Shared, row: Row) -> Var:
-    """The sum of a row."""
+def total(shared: Shared, row: Row) -> Expr:
+    """The sum of a row; of truth values, how many are true."""
     of = sum_type(row.expr.type)
+    if row.expr.type.kind == "b":
+        return cast(_folded(shared, row, f"{COUNT.code}({{0}} + {{1}})", COUNT), of)
     shared.sums = shared.sums or of.kind == "f"
-    template = "added({0}, {1})" if of.kind == "f" else "({0} + {1})"
+    return _folded(shared, row, "added({0}, {1})" if of.kind == "f" else "({0} + {1})", of)
+
+
+def _folded(shared: Shared, row: Row, template: str, of: Type) -> Var:
     return reduced(shared, row, Const(of.dtype.type(0), of), lambda s, x: Op(template, (s, cast(x, of)), of), "sum")
 
 
-def dot(shared: Shared, a: Row, b: Row) -> Var:
+def dot(shared: Shared, a: Row, b: Row) -> Expr:
     """The inner product of two rows."""
     of = promoted(a.expr.type, b.expr.type)
     if of.kind == "b":
@@ -163,7 +172,8 @@ def place_of_extreme(shared: Shared, row: Row, sign: str) -> Var:
 def running(shared: Shared, row: Row) -> Row:
     """The cumulated sums of a row."""
     of = sum_type(row.expr.type)
-    shared.sums = shared.sums or of.kind == "f"
+    if of.kind == "f":
+        return _scanned(shared, Row(cast(row.expr, of), row.low, row.length))
     so_far = Var(shared.fresh("sum"), of)
     ref = shared.row(of, row.length, "sums")
     target = shifted(as_row(ref).expr, -row.low)
@@ -172,6 +182,14 @@ def running(shared: Shared, row: Row) -> Row:
     zero = Set(so_far, Const(of.dtype.type(0), of))
     shared.emit(Loop(row.low, row.low + row.length, [add, Set(target, so_far)], [zero]))
     return Row(target, row.low, row.length, ref)
+
+
+def _scanned(shared: Shared, row: Row) -> Row:
+    shared.sums = True
+    found = kept(shared, row, "sums")
+    assert isinstance(found.expr, Elem)
+    shared.emit(Scan(found.expr, row.length))
+    return found
 
 
 def count_up(low: int, length: int) -> Row:

@@ -7,6 +7,7 @@ from typing import Any, ClassVar, Literal
 from pydantic import Field, PositiveFloat, PositiveInt
 
 from harness import Device, Job, Parallelizer, Workload, devices
+from harness_orion.parallelizers.planning import OrionPlan
 from harness_orion.workloads.loops import LoopWorkload
 
 
@@ -34,12 +35,9 @@ class Orion(LoopParallelizer):
     )
 
     def refuses(self, workload: Workload, device: Device) -> str:
-        """Refuse virtual clocks, and on ranks what follows a loop but needs whole arrays."""
-        if hasattr(device, "numerics"):
-            return f"what its loops cost is not known beforehand: use a device with a real clock, not {device.name}"
-        if not isinstance(device, devices.Cpu) and getattr(workload, "whole_arrays", False):
-            return f"what {workload.name} does after the loop needs whole arrays: use the device cpu"
-        return ""
+        """Refuse virtual clocks."""
+        virtual = f"what its loops cost is not known beforehand: use a device with a real clock, not {device.name}"
+        return virtual if hasattr(device, "numerics") else ""
 
     def run(self, job: Job[LoopWorkload]) -> None:
         """Compile for the device, and run passes."""
@@ -81,7 +79,7 @@ class DataParallel(LoopParallelizer):
 
     def refuses(self, workload: Workload, device: Device) -> str:
         """Refuse loops whose order matters: there is nothing to divide."""
-        return f"{workload.name} is ordered" if workload.name == "gauss-seidel" else ""
+        return f"{workload.name} is ordered" if getattr(workload, "ordered", False) else ""
 
     def run(self, job: Job[LoopWorkload]) -> None:
         """Simulate the workers one after the other."""
@@ -109,4 +107,4 @@ class Manual(LoopParallelizer):
         run_manual(self, job)
 
 
-PARALLELIZERS: tuple[type[Parallelizer[Any]], ...] = (CompiledSerial, DataParallel, Manual, Orion)
+PARALLELIZERS: tuple[type[Parallelizer[Any]], ...] = (CompiledSerial, DataParallel, Manual, Orion, OrionPlan)

@@ -36,13 +36,22 @@ def run_rank(way: Orion, worker: Worker) -> None:
     while not _agreed(worker, done):
         with worker.work("pass", step=done):
             distributed.run()
-            workload.advance(arrays, done + 1)
+            _advance(workload, distributed, arrays, done + 1)
         done += 1
         trace.count("updates", mine, step=done)
         if done % workload.evaluate_every == 0:
             _judge(worker, distributed, arrays, done)
     if done % workload.evaluate_every:
         _judge(worker, distributed, arrays, done)
+
+
+def _advance(workload: LoopWorkload, distributed: Distributed, arrays: Arrays, done: int) -> None:
+    """Do what follows the loop, the same on every rank; where it needs them, all arrays are everywhere meanwhile."""
+    if workload.whole_arrays:
+        distributed.gather(everywhere=True)
+    workload.advance(arrays, done)
+    if workload.whole_arrays:
+        distributed.refresh()
 
 
 def _judge(worker: Worker, distributed: Distributed, arrays: Arrays, done: int) -> None:

@@ -79,8 +79,6 @@ class Program:
             del self.__dict__["_owned"]
             raise
         reduce(list(self.arguments.values()), owned)
-        if self.plan.body.is_written(SPACE):
-            unpack(self.space, self.packed)
         if self.finite:
             refuse_nan(self.arguments, after="after a pass: smaller steps may help")
 
@@ -97,9 +95,13 @@ class Program:
         buffers = {n: a for n, a in zip(self.arguments, arguments, strict=True) if isinstance(a, DistArrayBuffer)}
         delays = [b.max_delay for b in buffers.values() if b.max_delay is not None]
         stride = min(delays, default=step.stop - step.start)
-        for start in range(step.start, step.stop, max(1, stride)):
-            self.kernel(self.packed, start, min(start + stride, step.stop), arguments)
-            self._flush(buffers)
+        try:
+            for start in range(step.start, step.stop, max(1, stride)):
+                self.kernel(self.packed, start, min(start + stride, step.stop), arguments)
+                self._flush(buffers)
+        finally:
+            if self.plan.body.is_written(SPACE):
+                unpack(self.space, self.packed, step.start, step.stop)
 
     def _flush(self, buffers: Mapping[str, DistArrayBuffer]) -> None:
         if buffers:

@@ -54,17 +54,13 @@ def steps_of(plan: Plan, clocks: Sequence[Sequence[Block]]) -> list[Step]:
 
 
 def run_steps(steps: Sequence[Step], run: Callable[[Step], None]) -> None:
-    """Run each worker's steps in order, on a thread of its own; raise the first error, when all have stopped."""
-    workers = sorted({step.worker for step in steps})
-    if len(workers) == 1:
-        for step in steps:
-            run(step)
-        return
+    """Run each worker's steps in order, the first's here, the others' on threads; raise the first error at the end."""
     team = _Team([Event() for _ in steps], run, [])
-    mine = [[step for step in steps if step.worker == worker] for worker in workers]
-    threads = [Thread(target=team.work, args=(part,), name=f"orion-{n}") for n, part in enumerate(mine)]
+    here, *others = [[s for s in steps if s.worker == worker] for worker in sorted({s.worker for s in steps})]
+    threads = [Thread(target=team.work, args=(part,), name=f"orion-{n}") for n, part in enumerate(others, start=1)]
     for thread in threads:
         thread.start()
+    team.work(here)
     for thread in threads:
         thread.join()
     if team.failed:

@@ -11,6 +11,7 @@ from harness import Workload
 from harness_orion.loop import Loop
 from harness_orion.workloads.factorization import MfAdagrad, MfAdarevision, MfSgd
 from harness_orion.workloads.loops import Arrays, LoopWorkload
+from harness_orion.workloads.random_loops import RandomLoops
 
 if TYPE_CHECKING:
     from harness_orion.applications.boosting import Shape
@@ -175,8 +176,9 @@ class GaussSeidel(LoopWorkload):
     """Gauss-Seidel on Poisson's equation, ordered; ``loss`` is the residual over that at the start."""
 
     name: ClassVar[str] = "gauss-seidel"
+    ordered: ClassVar[bool] = True
 
-    side: PositiveInt = Field(512, description="points a side")
+    side: PositiveInt = Field(256, description="points a side")
 
     def prepare(self) -> None:
         """Nothing to fetch."""
@@ -190,7 +192,7 @@ class GaussSeidel(LoopWorkload):
         """The relaxation over the inner points, in their order."""
         from harness_orion.applications.stencil import inner, relax
 
-        return Loop(relax, inner(self.side), ordered=True)
+        return Loop(relax, inner(self.side), ordered=self.ordered)
 
     def arrays(self, seed: int) -> Arrays:
         """Zeros, and random loads."""
@@ -212,5 +214,6 @@ WORKLOADS: tuple[type[Workload], ...] = (
     MfAdagrad,
     MfAdarevision,
     MfSgd,
+    RandomLoops,
     SparseLogistic,
 )

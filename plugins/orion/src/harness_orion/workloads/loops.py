@@ -18,7 +18,8 @@ class LoopWorkload(Workload, Serial):
     """A serial loop over arrays; one run over its space is a pass, which is a step and an epoch of the budget.
 
     A pass is the loop, then ``advance``: what the program around the loop does. ``updates`` is how
-    many iterations of the loop a pass has; ``whole_arrays`` whether ``advance`` needs arrays that the loop may divide.
+    many iterations of the loop a pass has; ``whole_arrays`` whether ``advance`` needs arrays that the loop may divide,
+    in which case it must do the same on every rank; ``ordered`` whether the order of iterations matters.
     """
 
     imports: ClassVar[tuple[str, ...]] = (
@@ -28,6 +29,7 @@ class LoopWorkload(Workload, Serial):
     )
 
     whole_arrays: ClassVar[bool] = False
+    ordered: ClassVar[bool] = False
 
     evaluate_every: PositiveInt = Field(1, description="passes from one evaluation to the next")
 

@@ -1,98 +1,17 @@
-"""What each iteration of a loop really touches, seen by running it on arrays that note every element."""
+"""Iterations that touch the same elements in a run, and whether a plan keeps them apart."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import combinations
-from typing import Any
 
 import numpy as np
-from numpy.lib.mixins import NDArrayOperatorsMixin
 
 from harness_orion.analysis.plan import Plan, Where
 from harness_orion.analysis.scheduling import Block, schedule
+from harness_orion.audit.touching import Element, Touched
 from harness_orion.reading.affine import Key
-from harness_orion.space import Space, serial_order
-
-Element = tuple[str, int]
-
-
-@dataclass
-class Touched:
-    reads: set[Element] = field(default_factory=set)
-    writes: set[Element] = field(default_factory=set)
-
-
-class Recorded(NDArrayOperatorsMixin):
-    """An array, or a view of one, that notes which of its elements are read and written."""
-
-    def __init__(self, name: str, values: np.ndarray, numbers: np.ndarray, log: list[Touched]) -> None:
-        self.name, self.values, self.numbers, self.log = name, values, numbers, log
-
-    @classmethod
-    def of(cls, name: str, values: np.ndarray, log: list[Touched]) -> Recorded:
-        return cls(name, values, np.arange(values.size).reshape(values.shape), log)
-
-    def noted(self, numbers: Any, *, written: bool = False) -> None:
-        found = {(self.name, int(n)) for n in np.ravel(numbers)}
-        (self.log[-1].writes if written else self.log[-1].reads).update(found)
-
-    def __getitem__(self, index: Any) -> Any:
-        values, numbers = self.values[index], self.numbers[index]
-        if np.ndim(values) and np.shares_memory(values, self.values):
-            return Recorded(self.name, values, numbers, self.log)
-        self.noted(numbers)
-        return values
-
-    def __setitem__(self, index: Any, value: Any) -> None:
-        self.values[index] = plain(value)
-        self.noted(self.numbers[index], written=True)
-
-    def __len__(self) -> int:
-        return len(self.values)
-
-    @property
-    def shape(self) -> Key:
-        return self.values.shape
-
-    @property
-    def T(self) -> Recorded:
-        return Recorded(self.name, self.values.T, self.numbers.T, self.log)
-
-    def sum(self) -> Any:
-        return plain(self).sum()
-
-    def fill(self, value: Any) -> None:
-        self[...] = value
-
-    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, out: tuple[Any, ...] = (), **options: Any) -> Any:
-        result = getattr(ufunc, method)(*(plain(i) for i in inputs), **options)
-        for target in out:
-            target[...] = result
-        return out[0] if out else result
-
-
-def plain(value: Any) -> Any:
-    if isinstance(value, Recorded):
-        value.noted(value.numbers)
-        return value.values
-    return value
-
-
-def touched(
-    body: Callable[..., Any], space: Space, arrays: dict[str, np.ndarray], *, ordered: bool
-) -> list[tuple[Key, Touched]]:
-    """Run a loop serially; its arrays change."""
-    log: list[Touched] = []
-    recorded = [Recorded.of(name, values, log) for name, values in arrays.items()]
-    found = []
-    for position in serial_order(space, ordered=ordered):
-        key, value = space.entry(int(position))
-        log.append(Touched())
-        body(key, value, *recorded)
-        found.append((key, log[-1]))
-    return found
+from harness_orion.space import Space
 
 
 @dataclass(frozen=True)
@@ -106,6 +25,7 @@ class Clash:
 
 
 def clashes(found: list[tuple[Key, Touched]]) -> list[Clash]:
+    """All pairs of iterations of which one writes what the other touches."""
     clash = []
     for (x, a), (y, b) in combinations(found, 2):
         mixed = (a.writes & b.reads) | (a.reads & b.writes)
@@ -117,7 +37,7 @@ def clashes(found: list[tuple[Key, Touched]]) -> list[Clash]:
 
 def unsound(plan: Plan, space: Space, found: list[Clash], *, workers: int) -> list[Clash]:
     """Clashes that the plan does not keep apart, or, in an ordered loop, does not keep in order."""
-    place = {}
+    place: dict[Key, tuple[Block, int]] = {}
     for clock in schedule(plan, space, workers):
         for block in clock:
             for n, position in enumerate(block.positions):
@@ -174,16 +94,20 @@ class RealDistances:
 
     @classmethod
     def of(cls, found: list[Clash], *, ordered: bool) -> RealDistances:
+        """Those of clashes that matter."""
         alike = [c for c in found if ordered or not c.only_writes or len(c.raced) > 1]
         keys = [(c.first, c.second) if c.first < c.second else (c.second, c.first) for c in alike]
         return cls([tuple(b - a for a, b in zip(x, y, strict=True)) for x, y in keys])
 
     def meets(self, dims: Key) -> bool:
+        """Whether two dependent iterations differ in all of some dimensions."""
         return any(all(v[d] for d in dims) for v in self.distances)
 
     def goes_back(self, dims: Key) -> bool:
+        """Whether the later of two comes first along one of some dimensions."""
         return any(v[d] < 0 for v in self.distances for d in dims)
 
     def escapes(self, row: Key, *, ordered: bool) -> bool:
+        """Whether ``row . key`` is the same for two, or decreases although their order matters."""
         steps = [sum(c * d for c, d in zip(row, v, strict=True)) for v in self.distances]
         return any(s <= 0 if ordered else s == 0 for s in steps)

@@ -1,0 +1,1 @@
+"""Plans of random loops, checked against what the loops really touch."""
