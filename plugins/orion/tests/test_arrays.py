@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from harness import HarnessError
 from harness_orion import Accumulator, DistArray, DistArrayBuffer, Entries, Grid, parallel_for
@@ -36,6 +40,32 @@ def test_buffers_flushed_together_change_several_arrays_by_a_function_of_the_use
     squares.flush()
     assert weights.values.tolist() == [1, 1, 0]
     assert square.values.tolist() == [0, 0, 9]
+
+
+INDICES = [0, -1, (2, 1), (-2, slice(1, 3)), np.int64(3), slice(1, 3), (slice(None), 2), [0, 2], ...]
+
+
+@given(st.lists(st.lists(st.sampled_from(INDICES), max_size=3), max_size=4), st.integers(0, 1))
+def test_changes_that_are_noted_arrive_as_those_that_are_looked_for(rounds: list[list[Any]], first: int) -> None:
+    def made() -> list[DistArrayBuffer]:
+        beside = DistArrayBuffer(DistArray.zeros((4, 3)), init=1)
+        return [
+            DistArrayBuffer(DistArray.zeros((4, 3)), buffers=(beside,), apply=lambda _, x, a, b: 2 * x + a * b),
+            beside,
+        ]
+
+    looked, noted = made(), made()
+    for indices in rounds:
+        for buffers in (looked, noted):
+            for n, index in enumerate(indices):
+                buffers[(n + first) % 2][index] += n + 2
+        for n in range(2):
+            looked[n].flush()
+            noted[n].flush(noted=True)
+        for a, b in zip(looked, noted, strict=True):
+            assert a.target.values.tolist() == b.target.values.tolist()
+            assert a.values.tolist() == b.values.tolist()
+            assert not b.written.any()
 
 
 def test_a_loop_called_with_its_arrays_is_the_plain_serial_loop() -> None:

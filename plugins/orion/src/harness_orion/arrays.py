@@ -91,6 +91,7 @@ class DistArrayBuffer:
                 )
         self.values = np.full(target.shape, init, dtype=target.dtype)
         self.written = np.zeros(target.shape, dtype=bool)
+        self._noted: set[int] | None = set()
 
     def __getitem__(self, index: Any) -> Any:
         return self.values[index]
@@ -98,18 +99,42 @@ class DistArrayBuffer:
     def __setitem__(self, index: Any, value: Any) -> None:
         self.values[index] = value
         self.written[index] = True
+        row = index[0] if isinstance(index, tuple) and index else index
+        if self._noted is not None and isinstance(row, int | np.integer):
+            self._noted.add(int(row) % len(self.values))
+        else:
+            self._noted = None
 
-    def flush(self) -> None:
-        """Apply every change to the target, and start anew; a buffer flushed beside another starts anew with it."""
-        for found in np.argwhere(self.written):
+    def flush(self, *, noted: bool = False) -> None:
+        """Apply every change to the target, and start anew; a buffer flushed beside another starts anew with it.
+
+        ``noted``: nothing but ``buffer[...] = value`` has written here, which notes the rows, so that no others are
+        looked at.
+        """
+        rows = self._rows() if noted else None
+        for found in self._changed(rows):
             key = tuple(int(k) for k in found)
             currents = [a.values[key] for a in self.arrays]
             new = self.apply(key, *currents, *(b.values[key] for b in self.buffers))
             for array, value in zip(self.arrays, new if isinstance(new, tuple) else (new,), strict=False):
                 array.values[key] = value
         for buffer in self.buffers:
-            buffer.values[buffer.written] = buffer.init
-            buffer.written[...] = False
+            at = ... if rows is None else rows
+            buffer.values[at], buffer.written[at], buffer._noted = buffer.init, False, set()
+
+    def _rows(self) -> NDArray[np.int64] | None:
+        """The rows that were written here or in the buffers beside; None: any may have been."""
+        noted = [b._noted for b in self.buffers]
+        known = [rows for rows in noted if rows is not None]
+        return np.array(sorted(set().union(*known)), np.int64) if len(known) == len(noted) else None
+
+    def _changed(self, rows: NDArray[np.int64] | None) -> NDArray[np.int64]:
+        """The indices of what was written."""
+        if rows is None:
+            return np.argwhere(self.written)
+        found = np.argwhere(self.written[rows])
+        found[:, 0] = rows[found[:, 0]]
+        return found
 
 
 def add_update(_key: tuple[int, ...], current: Any, update: Any) -> Any:

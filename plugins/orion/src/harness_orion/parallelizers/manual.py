@@ -1,6 +1,6 @@
 """A block rotation written by hand: what a programmer does who knows which entries may run at once.
 
-Rows are divided over the workers, and columns too; at clock c worker w runs the entries of its rows and of
+Rows are drawn for the workers, and columns too; at clock c worker w runs the entries of its rows and of
 column part c + w, so that no two workers share a row or a column. A barrier ends each clock. Inside of
 a block entries lie in tiles that fit the cache, in random order.
 """
@@ -58,11 +58,13 @@ class Layout:
 def divide(space: Entries, arrays: tuple[Any, ...], workers: int, seed: int) -> Layout:
     """Sort the entries by block, by tile, and at random."""
     rows, columns = space.indices
-    parts = [part_of(index, extent, workers) for index, extent in zip(space.indices, space.shape, strict=True)]
+    rng = np.random.default_rng(seed)
+    drawn = [(rng.permutation(extent)[index], extent) for index, extent in zip(space.indices, space.shape, strict=True)]
+    parts = [part_of(index, extent, workers) for index, extent in drawn]  # neighbours in real data are alike
     block = parts[0] * workers + parts[1]
     width = max(1, TILE_BYTES // (arrays[0].values.itemsize * arrays[0].shape[1]))
     tile = rows // width * (space.shape[1] // width + 1) + columns // width
-    order = np.lexsort((np.random.default_rng(seed).random(len(rows)), tile, block))
+    order = np.lexsort((rng.random(len(rows)), tile, block))
     ends = np.cumsum(np.bincount(block, minlength=workers**2))
     values = np.asarray(space.values)[order]
     return Layout(rows[order].astype(np.int32), columns[order].astype(np.int32), values, ends, workers)

@@ -30,7 +30,7 @@ def run_positions(
         key, value = space.entry(int(position))
         run_entry(function, key, value, passed)
         for buffer in buffers:
-            buffer.flush()
+            buffer.flush(noted=True)
 
 
 def run_entry(function: Callable[..., Any], key: Key, value: Any, passed: Sequence[Any]) -> None:

@@ -119,6 +119,10 @@ class BoostedTrees(LoopWorkload):
     """Gradient-boosted trees on the census data; a pass is one level of a tree, an update one feature of a sample."""
 
     name: ClassVar[str] = "gbt"
+    expected_failures: ClassVar[Mapping[str, str]] = {
+        **LoopWorkload.expected_failures,
+        "other-seed": "it draws no random number",
+    }
     whole_arrays: ClassVar[bool] = True
 
     depth: PositiveInt = Field(4, description="levels of a tree")

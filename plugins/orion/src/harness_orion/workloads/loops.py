@@ -27,6 +27,7 @@ class LoopWorkload(Workload, Serial):
         "harness_orion.parallelizers.passes",
         "islpy",
     )
+    expected_failures: ClassVar[Mapping[str, str]] = {"seconds": "a pass is never cut short, and takes Python seconds"}
 
     whole_arrays: ClassVar[bool] = False
     ordered: ClassVar[bool] = False
