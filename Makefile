@@ -1,4 +1,4 @@
-# The only things to remember: make run, make test, make lint, make docs, make bench, make paper.
+# The only things to remember: make run, make test, make lint, make docs, make bench, make paper, make audit.
 
 PYTHON ?= python3
 VENV := .venv
@@ -7,13 +7,13 @@ PLUGINS := $(wildcard plugins/*/pyproject.toml)
 PYTEST := $(CURDIR)/$(BIN)/pytest -n 2 --dist loadfile
 STAMP := $(VENV)/.installed
 # Every suite that tests a paper, and where their run is kept.
-PAPERS := strsaga pipedream pipedream-plan skewscout orion $(basename $(notdir $(wildcard suites/focus.toml)))
+PAPERS := strsaga pipedream pipedream-plan skewscout orion orion-plans $(basename $(notdir $(wildcard suites/focus.toml)))
 PAPER := results/paper
 
 # Some environments forbid writing byte code, which makes every start slow.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: run test tools lint docs bench paper clean
+.PHONY: run test tools lint docs bench paper audit clean
 
 run: $(STAMP)
 	$(BIN)/harness run suites/smoke.toml
@@ -52,13 +52,20 @@ paper: $(STAMP)
 	@$(BIN)/harness run $(PAPERS) -o $(PAPER) --resume; status=$$?; \
 	if [ $$status -lt 2 ]; then $(BIN)/harness report $(PAPER) --summary docs/results.md >/dev/null; fi; exit $$status
 
+# What is pinned, against the advisories on PyPI; a version that PyPI does not tell of fails too.
+audit:
+	@test -x build/audit/bin/python || $(PYTHON) -m venv build/audit
+	@build/audit/bin/python -m pip install --quiet -c constraints.txt pip-audit
+	build/audit/bin/pip-audit --strict --no-deps --disable-pip --progress-spinner off -r constraints.txt
+
 clean:
 	rm -rf $(VENV) build dist *.egg-info plugins/*/build plugins/*/src/*.egg-info
 
 # torch comes with the core's extra; the plugins are installed beside the core, editable.
 $(STAMP): pyproject.toml constraints.txt $(PLUGINS)
-	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --upgrade pip setuptools -c constraints.txt
-	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[torch,report,dev,docs]' \
+	@echo "installing torch, the core and the plugins into $(VENV); the first time this takes some minutes"
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --upgrade pip setuptools -c constraints.txt
+	@$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[torch,report,dev,docs]' \
 		$(foreach plugin,$(filter-out plugins/peers/,$(dir $(PLUGINS))),-e $(plugin)) -e 'plugins/peers[libmf,pipelining,scikit-learn,tomotopy]'
-	touch $@
+	@touch $@

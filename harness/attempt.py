@@ -20,7 +20,7 @@ OUTPUT_CHARACTERS = 4000
 def make_ready(run: Run, cell: CellSpec) -> Path:
     """Give a cell an empty folder with its specification; where that is."""
     path = run.clear(cell) / "spec.json"
-    write_atomically(path, cell.model_dump_json(indent=1))
+    write_atomically(path, cell.model_dump_json(indent=1), durable=False)
     return path
 
 

@@ -29,7 +29,7 @@ from harness.records import CellResult, CellSpec, Outcome
 from harness.registry import NotInstalled, Registry, load
 from harness.store import write_atomically
 from harness.trace import TraceWriter
-from harness.tracefile import Trace, merge
+from harness.tracefile import Trace, merged
 
 
 def run_file(path: Path) -> CellResult | None:
@@ -46,7 +46,7 @@ def run_file(path: Path) -> CellResult | None:
         if not here:
             return None
         result = run(spec, path.parent, registry)
-        write_atomically(path.parent / "result.json", result.model_dump_json(indent=1))
+        write_atomically(path.parent / "result.json", result.model_dump_json(indent=1), durable=False)
     return result
 
 
@@ -156,7 +156,7 @@ def _reason(error: BaseException) -> str:
 def _merged(folder: Path) -> Trace | None:
     """Every process's shard as one trace; ``None`` where even that fails."""
     try:
-        return Trace.read(merge(folder))
+        return merged(folder)
     except (OSError, ValueError):
         traceback.print_exc()
         return None

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from harness.components import Censored, Estimator
 from harness.formula import Bounds, Condition, Formula, parse_precondition
-from harness.pairing import COORDINATES, Unit, expand, pairings
+from harness.pairing import COORDINATES, Unit, expand, pairings, spoken
 from harness.records import CellResult, CellSpec, ClaimResult, ClaimSpec, Verdict
 from harness.statistics import Estimate, bootstrap, estimate
 
@@ -106,7 +106,7 @@ class _Judgement:
         values: Values = {}
         for alias, metric in formula.names:
             result = self.results.get(unit[alias].id)
-            value = result.measured(metric) if result is not None and result.outcome == "done" else None
+            value = result.measured(metric) if result is not None else None
             if value is None:
                 self.lost[_loss(alias, unit[alias], result, metric)] += 1
                 return None
@@ -162,6 +162,7 @@ class _Judgement:
             id=claim.id,
             says=claim.says,
             source=claim.source,
+            measure=spoken(claim),
             paper=claim.paper,
             evidence=claim.evidence,
             measured=_plain(found.value) if found else None,

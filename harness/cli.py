@@ -23,6 +23,7 @@ INTERRUPTED = 130
 
 app = typer.Typer(
     help="Run benchmark suites of systems that divide machine-learning work, and test what their papers claim.",
+    epilog="A failure that names no cause shows it with: harness --debug COMMAND",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     add_completion=False,
@@ -161,7 +162,7 @@ def run(
     try:
         with Progress(this) as progress:
             if engine == "submitit":
-                from harness.slurm import run_cells as submit_cells
+                from harness.adapters.slurm import run_cells as submit_cells
 
                 submit_cells(this, registry, asked, jobs=jobs, observe=progress.observe)
             else:
@@ -183,7 +184,7 @@ def run(
 
 def _asked(slurm: Sequence[str], *, elsewhere: bool) -> dict[str, Any]:
     """What Slurm is asked for; refused where it would not be asked."""
-    from harness.slurm import parameters
+    from harness.adapters.slurm import parameters
 
     if slurm and not elsewhere:
         raise HarnessError("goes with --engine submitit, or --print-commands", where="--slurm")
@@ -263,7 +264,7 @@ def trace(
     form: Annotated[str, typer.Option("--format", help="perfetto or csv.")] = "perfetto",
 ) -> None:
     """Print a cell's timeline for a trace viewer."""
-    from harness.export import write_trace
+    from harness.report.export import write_trace
     from harness.store import Run
 
     write_trace(Run.open(folder), cell, form, sys.stdout)
@@ -317,7 +318,7 @@ def new(
     output: Annotated[Path, typer.Option("-o", "--output", metavar="DIR", help="Where its folder goes.")] = Path(),
 ) -> None:
     """Write a plugin project that passes its own tests."""
-    from harness.new import new as write
+    from harness.testing.new import new as write
 
     folder = write(name, output)
     print(f"{folder}: next, pip install -e '{folder}[test]' && harness check {name}")  # noqa: T201

@@ -9,9 +9,9 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, TypeVar, get_args
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Generic, Literal, TypeVar, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt
 
 from harness.errors import HarnessError
 from harness.formula import Condition
@@ -101,6 +101,14 @@ class Serial(ABC):
 W = TypeVar("W", bound=Workload)
 
 
+def _named_condition(text: str) -> str:
+    Condition.parse_named(text)
+    return text
+
+
+Target = Annotated[str, AfterValidator(_named_condition)]
+
+
 class Budget(BaseModel):
     """How far a cell goes: it ends at whichever of these comes first."""
 
@@ -109,14 +117,7 @@ class Budget(BaseModel):
     epochs: PositiveFloat | None = Field(None, description="passes over the data")
     steps: PositiveInt | None = Field(None, description="steps, such as minibatches")
     seconds: PositiveFloat | None = Field(None, description="seconds of run time, evaluation left out")
-    target: str | None = Field(None, description="a condition on a traced value, such as 'accuracy >= 0.85'")
-
-    @field_validator("target")
-    @classmethod
-    def _parses(cls, target: str | None) -> str | None:
-        if target is not None:
-            Condition.parse_named(target)
-        return target
+    target: Target | None = Field(None, description="a condition on a traced value, such as 'accuracy >= 0.85'")
 
     def last_step(self, per_epoch: float) -> float:
         """The step that steps and epochs end with, which all workers know beforehand; infinite if neither is set."""

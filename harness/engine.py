@@ -31,7 +31,7 @@ def open_run(suites: Sequence[Suite], folder: Path | None, registry: Registry, *
 
 def begin(suites: Sequence[Suite], folder: Path, registry: Registry) -> Run:
     """Make the folder of a new run of these suites; no cell runs yet."""
-    records = tuple(SuiteRecord(name=s.name, title=s.title, text=s.text, claims=s.claims) for s in suites)
+    records = tuple(SuiteRecord(name=s.name, title=s.title, text=s.text, claims=s.claims, file=s.file) for s in suites)
     record = RunRecord(
         created=date.today().isoformat(), suites=records, cells=_cells(suites), environment=capture(registry)
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from pathlib import Path
 from types import UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
@@ -11,7 +12,7 @@ from pydantic_core import PydanticUndefined
 from harness.components import KINDS, Component, Metric, Parallelizer, Workload
 from harness.errors import UnknownName
 from harness.registry import Offer, Registry
-from harness.suite import fitting_parallelizers
+from harness.suite import fitting_parallelizers, title
 
 LIMITS = {"gt": ">", "ge": ">=", "lt": "<", "le": "<="}
 LISTED = (*KINDS, "suite", "dataset", "estimator", "command")
@@ -41,6 +42,8 @@ def _row(offer: Offer) -> dict[str, str]:
     thing = offer.thing
     if isinstance(thing, type) and issubclass(thing, Component):
         summary = thing.summary()
+    elif isinstance(thing, Path):
+        summary = title(thing)
     else:
         summary = str(getattr(thing, "summary", thing))
     return {

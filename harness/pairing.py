@@ -34,6 +34,16 @@ def expand(claim: ClaimSpec, cells: Sequence[CellSpec]) -> list[tuple[ClaimSpec,
     ]
 
 
+def spoken(claim: ClaimSpec) -> str:
+    """The measure, and what its names stand for: ``a.risk / b.risk, a: strsaga, b: sgd``."""
+    compared = [axis for axis in COORDINATES if axis not in shared_axes(claim)]
+    named = []
+    for alias, selector in claim.cells.items():
+        labels = [label for axis in compared if (label := getattr(selector, axis)) is not None]
+        named.append(f"{alias}: {', '.join(labels)}{f' ({selector.best})' if selector.best else ''}")
+    return ", ".join([claim.measure, *named])
+
+
 def select(selector: Selector, cells: Iterable[CellSpec]) -> list[CellSpec]:
     """The cells whose labels (or components' names) fit."""
     return [cell for cell in cells if all(fits(selector, cell, axis) for axis in COORDINATES)]
@@ -133,7 +143,7 @@ def _evaluated(formula: Formula, unit: Unit, results: Mapping[str, CellResult]) 
     found = {}
     for alias, metric in formula.names:
         result = results.get(unit[alias].id)
-        value = result.measured(metric) if result is not None and result.outcome == "done" else None
+        value = result.measured(metric) if result is not None else None
         if isinstance(value, float):
             found[f"{alias}.{metric}"] = value
     return formula.evaluate(found)

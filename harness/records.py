@@ -68,7 +68,9 @@ class CellResult(Record):
     output: str = Field("", description="the end of what the cell printed, where it failed")
 
     def measured(self, metric: str) -> float | Censored | None:
-        """A metric as it was measured."""
+        """A metric as it was measured; of a cell that did not end well nothing counts."""
+        if self.outcome != "done":
+            return None
         if metric in self.censored:
             return Censored(self.censored[metric])
         return self.metrics.get(metric)
@@ -118,6 +120,7 @@ class ClaimResult(Record):
     id: str
     says: str
     source: str
+    measure: str = Field("", description="the formula, and what its names stand for")
     paper: float | str | None = None
     evidence: Literal["verified", "reported"] | None = None
     measured: float | None = None

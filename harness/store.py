@@ -15,27 +15,24 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import ValidationError
 
 from harness.errors import HarnessError
-from harness.records import FORMAT, CellResult, CellSpec, ClaimSpec
+from harness.records import FORMAT, CellResult, CellSpec, ClaimSpec, Record
 
 
-class SuiteRecord(BaseModel):
+class SuiteRecord(Record):
     """A suite as it was when the run began."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     name: str
     title: str
     text: str
     claims: tuple[ClaimSpec, ...]
+    file: str = ""
 
 
-class RunRecord(BaseModel):
+class RunRecord(Record):
     """What ``run.json`` holds."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     format: int = FORMAT
     created: str
@@ -153,12 +150,16 @@ def latest_folder(suites: Sequence[str]) -> Path:
     return max(folders, key=lambda p: p.stat().st_mtime).parent
 
 
-def write_atomically(path: Path, content: str | bytes) -> None:
-    """Write a file so that a reader, or a crash, meets the old one or the new one and nothing between."""
+def write_atomically(path: Path, content: str | bytes, *, durable: bool = True) -> None:
+    """Write a file so that a reader, or a crash, meets the old one or the new one and nothing between.
+
+    What is not ``durable`` is not waited for: of a machine that crashes the next moment it may be lost.
+    """
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     data: Any = content.encode() if isinstance(content, str) else content
     with temporary.open("wb") as file:
         file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
+        if durable:
+            file.flush()
+            os.fsync(file.fileno())
     temporary.replace(path)

@@ -14,13 +14,13 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveInt, ValidationError
+from pydantic import BaseModel, Field, NonNegativeInt, PositiveInt, ValidationError
 
 from harness.claimcheck import check_claim
 from harness.components import Budget, Device, Parallelizer, Workload
-from harness.errors import HarnessError
+from harness.errors import HarnessError, UnknownName, suggestion
 from harness.pairing import pairings
-from harness.records import CellSpec, ClaimSpec, ComponentSpec
+from harness.records import CellSpec, ClaimSpec, ComponentSpec, Record
 from harness.registry import NotInstalled, Registry, explain
 from harness.units import ByteSize, Duration
 
@@ -28,11 +28,7 @@ Entry = str | dict[str, Any]
 QUICK_SEEDS = 2
 
 
-class _Table(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
-
-
-class MatrixTable(_Table):
+class MatrixTable(Record):
     """One ``[[matrix]]``: every combination of its lists becomes a cell."""
 
     workload: Entry | list[Entry] = Field(
@@ -50,7 +46,7 @@ class MatrixTable(_Table):
     python: str | None = Field(None, description="another interpreter, for components whose pins clash")
 
 
-class SuiteTable(_Table):
+class SuiteTable(Record):
     """A suite file."""
 
     title: str = Field(description="in one line, over its tables")
@@ -74,6 +70,7 @@ class Suite:
     text: str
     cells: tuple[CellSpec, ...]
     claims: tuple[ClaimSpec, ...]
+    file: str = ""
 
     def blocks(self) -> list[list[CellSpec]]:
         """The cells grouped by block, in order."""
@@ -117,8 +114,12 @@ def locate(name: str, registry: Registry) -> Path:
     if path.suffix == ".toml" or path.exists():
         if path.is_file():
             return path
-        raise HarnessError("no such suite file", where=name)
-    found: Path = registry.offer("suite", name).thing
+        near = suggestion(path.name, (file.name for file in path.parent.glob("*.toml")))
+        raise HarnessError(f"no such suite file; {near}", where=name)
+    try:
+        found: Path = registry.offer("suite", name).thing
+    except UnknownName as error:
+        raise HarnessError(f"{error}; or give a file's path, such as suites/{name}.toml") from None
     return found
 
 
@@ -132,6 +133,13 @@ def load(path: Path, registry: Registry, *, elsewhere: bool = False) -> Suite:
     except (OSError, UnicodeDecodeError) as error:
         raise HarnessError(f"cannot be read: {error}", where=str(path)) from None
     return parse(text, name=path.stem, where=str(path), registry=registry, elsewhere=elsewhere)
+
+
+def title(path: Path) -> str:
+    """A suite's title, unchecked; its path where there is none to be read."""
+    with suppress(OSError, ValueError):
+        return str(tomllib.loads(path.read_text(encoding="utf-8")).get("title", path))
+    return str(path)
 
 
 def parse(text: str, *, name: str, where: str, registry: Registry, elsewhere: bool = False) -> Suite:
@@ -152,7 +160,7 @@ def parse(text: str, *, name: str, where: str, registry: Registry, elsewhere: bo
             check_claim(claim, cells, [m.label for m in metrics], registry.names("estimator"))
         except HarnessError as error:
             raise HarnessError(str(error), where=f"{where}: claims[{i}] ({claim.id})") from None
-    return Suite(name, table.title, text, tuple(_in_blocks(cells, table.claims)), tuple(table.claims))
+    return Suite(name, table.title, text, tuple(_in_blocks(cells, table.claims)), tuple(table.claims), where)
 
 
 @dataclass(frozen=True)

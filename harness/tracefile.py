@@ -17,6 +17,8 @@ from numpy.typing import NDArray
 from harness.intervals import Intervals, length, subtract, union
 from harness.trace import COLUMNS, COUNTER, NONE, SPAN, VALUE
 
+STORED = "trace.parquet"
+
 
 def merge(folder: Path) -> Path:
     """Merge a folder's shards and facts into ``trace.parquet``, sorted by start; the shards go.
@@ -24,13 +26,19 @@ def merge(folder: Path) -> Path:
     A shard that a crash cut off is read up to its last whole batch. Where a worker stored the fact
     ``clock_offset`` its times are moved to rank 0's clock. A folder already merged stays as it is.
     """
+    merged(folder)
+    return folder / STORED
+
+
+def merged(folder: Path) -> Trace:
+    """The trace of a folder, its shards merged as ``merge`` does: what was just written is not read again."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    path = folder / "trace.parquet"
+    path = folder / STORED
     shards, notes = sorted(folder.glob("shard-*.arrow")), sorted(folder.glob("facts-*.jsonl"))
     if path.exists() and not shards:
-        return path
+        return Trace.read(path)
     facts = [json.loads(line) for note in notes for line in _lines(note)]
     offsets = {f["worker"]: float(f["fact"]["seconds"]) for f in facts if f["name"] == "clock_offset"}
     tables = [_shard(shard, offsets) for shard in shards]
@@ -39,9 +47,9 @@ def merge(folder: Path) -> Path:
     temporary = folder / f".{path.name}.{os.getpid()}"
     pq.write_table(table, temporary, compression="zstd")
     temporary.replace(path)
-    for merged in [*shards, *notes]:
-        merged.unlink()
-    return path
+    for one in [*shards, *notes]:
+        one.unlink()
+    return Trace.of(table)
 
 
 def _lines(path: Path) -> list[str]:
@@ -128,8 +136,12 @@ class Trace:
 
         # One thread: starting more costs a small trace more than they would read.
         with pq.ParquetFile(path, read_dictionary=["name"]) as file:
-            table = file.read(use_threads=False)
-        names = table.column("name").unify_dictionaries().combine_chunks()
+            return cls.of(file.read(use_threads=False))
+
+    @classmethod
+    def of(cls, table: Any) -> Trace:
+        """Take what is in an Arrow table of events and its metadata."""
+        names = table.column("name").dictionary_encode().unify_dictionaries().combine_chunks()
         columns = {c: table.column(c).to_numpy() for c in (*COLUMNS, "worker") if c != "name"}
         events = Events(name=names.indices.to_numpy(), **columns)
         return cls(events, names.dictionary.to_pylist(), json.loads(table.schema.metadata[b"facts"]))

@@ -19,6 +19,16 @@ UNRULY = HERE / "packages" / "unruly"
 Harness = Callable[..., subprocess.CompletedProcess[str]]
 
 
+class Clock:
+    """Seconds that pass only when told to."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
 @pytest.fixture
 def unruly(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """The test plugin, findable in this process and in those it starts."""

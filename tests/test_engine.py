@@ -18,44 +18,6 @@ from tests.conftest import Harness
 
 Answer = TypeVar("Answer")
 
-UNRULY_SUITE = """
-title = "Unruly"
-metrics = ["sum_of_losses", "wall_time"]
-[[matrix]]
-workload = "counting"
-parallelizer = ["serial", {{ name = "unruly", how = "{how}", label = "bad" }}]
-{limit}
-"""
-
-LIMITS = {"hang": "time_limit = 6", "memory": 'memory_limit = "600 MiB"'}
-
-EXPECTED = {
-    "raise": ("failed", "ValueError: this one raises"),
-    "exit": ("failed", "ended with status 7 and left no result"),
-    "segfault": ("failed", "died of signal 11 (SIGSEGV)"),
-    "hang": ("timeout", "no end after 6 s"),
-    "memory": ("failed", "killed for memory"),
-    "nan": ("failed", "loss is nan at step 3"),
-    "trace": ("failed", "256 MB of trace"),
-}
-
-
-@pytest.mark.parametrize("how", EXPECTED)
-def test_a_cell_that_goes_wrong_is_recorded_as_such_and_the_others_go_on(
-    how: str, harness: Harness, tmp_path: Path
-) -> None:
-    (tmp_path / "ways.toml").write_text(UNRULY_SUITE.format(how=how, limit=LIMITS.get(how, "")))
-    done = harness("run", "ways.toml", "-o", "out", "--json")
-    assert done.returncode == 1, done.stderr
-    cells = {cell["parallelizer"]: cell for cell in json.loads(done.stdout)["cells"]}
-    assert cells["serial"]["outcome"] == "done"
-    outcome, reason = EXPECTED[how]
-    assert cells["bad"]["outcome"] == outcome
-    assert reason in cells["bad"]["reason"]
-    assert "Traceback" not in done.stderr
-    (stored,) = (tmp_path / "out" / "cells").glob("*bad*/result.json")
-    assert f"about to {how}" in json.loads(stored.read_text())["output"]
-
 
 def metrics(folder: Path) -> dict[str, dict[str, float]]:
     timeless = {}

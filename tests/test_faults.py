@@ -21,7 +21,9 @@ workload = "counting"
 parallelizer = [
     "paper-harness:serial",
     { name = "unruly", how = "raise", label = "raises" },
+    { name = "unruly", how = "exit", label = "exits" },
     { name = "unruly", how = "segfault", label = "segfaults" },
+    { name = "unruly", how = "nan", label = "diverges" },
     { name = "unruly", how = "trace", label = "floods" },
     "slow",
 ]
@@ -37,6 +39,8 @@ time_limit = 6
 
 NAMED = {
     "raises": ("failed", "ValueError: this one raises"),
+    "exits": ("failed", "ended with status 7 and left no result"),
+    "diverges": ("failed", "loss is nan at step 3"),
     "segfaults": ("failed", "died of signal 11 (SIGSEGV)"),
     "leaks": ("failed", "killed for memory"),
     "hangs": ("timeout", "no end after 6 s"),
@@ -65,6 +69,8 @@ def test_a_run_ends_with_every_sound_cell_done_and_each_fault_named(faulty: Harn
     for label, (outcome, reason) in NAMED.items():
         assert cells[label][0] == outcome
         assert reason in cells[label][1]
+        (stored,) = (tmp_path / "out" / "cells").glob(f"*{label}*/result.json")
+        assert "about to " in json.loads(stored.read_text())["output"]
     assert "plugin crumbling is left out: SystemExit: crumbles to dust" in done.stderr
     assert "Traceback" not in done.stderr
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from harness.errors import HarnessError
-from harness.new import new
+from harness.testing.new import new
 from tests.conftest import Harness
 from tests.test_packaging import NOT_CORE, ROOT, Environment
 
@@ -59,6 +59,7 @@ def test_every_file_of_the_template_is_filled_in(tmp_path: Path) -> None:
     project = new("my-darts", tmp_path)
     texts = {path.relative_to(project): path.read_text() for path in project.rglob("*") if path.is_file()}
     assert {str(path) for path in texts} == {
+        ".gitignore",
         "pyproject.toml",
         "README.md",
         "src/my_darts/__init__.py",

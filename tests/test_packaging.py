@@ -27,6 +27,7 @@ NOT_SOURCE = ("*.egg-info", "build", "__pycache__")
 NOT_CORE = (*NOT_SOURCE, ".*", "dist", "results", "tests", "plugins")
 PLUGINS = sorted(path.parent.name for path in (ROOT / "plugins").glob("*/pyproject.toml"))
 OF_OURS = ("core", *PLUGINS)
+PYTHONS = ("3.11", "3.12", "3.13")
 VERSION: str = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
 
 
@@ -166,6 +167,24 @@ def test_a_plugin_is_at_home_with_the_core_alone(plugin: str, wheels: dict[str, 
     assert f"harness-{plugin}" in {row["plugin"] for row in listed if row["kind"] == "plugin"}
     assert {row["plugin"] for row in listed} == {"paper-harness", f"harness-{plugin}"}
     assert not [row for row in listed if row["error"]]
+
+
+@pytest.mark.parametrize("version", PYTHONS)
+def test_each_wheel_installs_and_compiles_on_a_python_that_is_here(
+    version: str, wheels: dict[str, Path], tmp_path: Path
+) -> None:
+    python = shutil.which(f"python{version}")
+    if python is None or subprocess.run([python, "-m", "venv", "venv"], cwd=tmp_path, check=False).returncode:
+        pytest.skip(f"no python{version} here that makes environments")
+    fresh = str(tmp_path / "venv" / "bin" / "python")
+    files = [str(wheels[name]) for name in OF_OURS]
+    for command in (
+        ["-m", "pip", "install", "--no-deps", "--no-index", "--quiet", *files],
+        ["-W", "error", "-m", "compileall", "-q", "-f", str(tmp_path / "venv" / "lib")],
+        ["-c", f"import harness, sys; assert sys.version.startswith('{version}.')"],
+    ):
+        done = subprocess.run([fresh, *command], cwd=tmp_path, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
 
 
 STRANGERS_SUITE = """

@@ -13,16 +13,7 @@ import pytest
 
 from harness import trace as module
 from harness.trace import COUNTER, SPAN, VALUE, TraceTooLarge, TraceWriter
-
-
-class Clock:
-    """Time that passes only when told to."""
-
-    def __init__(self) -> None:
-        self.now = 100.0
-
-    def __call__(self) -> float:
-        return self.now
+from tests.conftest import Clock
 
 
 @pytest.fixture

@@ -1,1 +1,1 @@
-"""The same suites in other tools: pytest and asv."""
+"""The same suites in other tools: pytest, asv and Slurm."""

@@ -7,7 +7,8 @@ import importlib.util
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from typing import Any
 
 VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
@@ -23,38 +24,26 @@ def compute_threads(count: int) -> Iterator[None]:
         if importlib.util.find_spec("threadpoolctl"):
             threadpoolctl = importlib.import_module("threadpoolctl")
             stack.enter_context(threadpoolctl.threadpool_limits(count))
-        stack.enter_context(_torch_threads(count))
+        if torch := sys.modules.get("torch"):
+            stack.enter_context(_threads(torch, count))
         stack.enter_context(numba_threads(count))
         yield
 
 
-@contextmanager
-def numba_threads(count: int) -> Iterator[None]:
+def numba_threads(count: int) -> AbstractContextManager[None]:
     """Tell numba, if it is loaded; its setting holds for the calling thread alone."""
     numba = sys.modules.get("numba")
-    if numba is None:
-        yield
-        return
-    before = numba.get_num_threads()
-    numba.set_num_threads(min(count, numba.config.NUMBA_NUM_THREADS))
-    try:
-        yield
-    finally:
-        numba.set_num_threads(before)
+    return _threads(numba, min(count, numba.config.NUMBA_NUM_THREADS)) if numba else nullcontext()
 
 
 @contextmanager
-def _torch_threads(count: int) -> Iterator[None]:
-    torch = sys.modules.get("torch")
-    if torch is None:
-        yield
-        return
-    before = torch.get_num_threads()
-    torch.set_num_threads(count)
+def _threads(library: Any, count: int) -> Iterator[None]:
+    before = library.get_num_threads()
+    library.set_num_threads(count)
     try:
         yield
     finally:
-        torch.set_num_threads(before)
+        library.set_num_threads(before)
 
 
 @contextmanager

@@ -6,9 +6,9 @@ import math
 from abc import abstractmethod
 from typing import TYPE_CHECKING, ClassVar, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field
 
-from harness.components import Censored, Metric
+from harness.components import Censored, Metric, Target
 from harness.formula import Condition
 
 if TYPE_CHECKING:
@@ -46,17 +46,10 @@ class ToTarget(Metric):
 
     better: ClassVar[Literal["lower", "higher"]] = "lower"
 
-    target: str | None = Field(None, description="such as 'accuracy >= 0.85'; by default the budget's target")
+    target: Target | None = Field(None, description="such as 'accuracy >= 0.85'; by default the budget's target")
     interpolate: bool = Field(
         False, description="stop where a straight line from the value before meets the target, not at the value itself"
     )
-
-    @field_validator("target")
-    @classmethod
-    def _parses(cls, target: str | None) -> str | None:
-        if target is not None:
-            Condition.parse_named(target)
-        return target
 
     @abstractmethod
     def reached(self, trace: Trace, start: float, step: int) -> float | None:

@@ -54,7 +54,7 @@ def _claim(claim: ClaimResult) -> Sequence[str]:
     paper = "-" if claim.paper is None else _text(claim.paper)
     interval = "-" if claim.low is None else f"{number(claim.low)} .. {number(claim.high)}"
     return (
-        f"**{_text(claim.id)}**: {_text(claim.says)} ({_text(claim.source)})",
+        f"**{_text(claim.id)}**: {_text(claim.says)} ({_text(claim.source)}) {_text(claim.measure)}",
         f"{paper} ({claim.evidence})" if claim.evidence else paper,
         number(claim.measured),
         interval,

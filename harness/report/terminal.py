@@ -101,7 +101,7 @@ def claims_table(claims: Iterable[ClaimResult]) -> Table:
     for claim in claims:
         style = STYLES[claim.verdict]
         reason = f"\n[dim]{escape(claim.reason)}[/dim]" if claim.reason else ""
-        text = f"\n{escape(claim.says)} [dim]({escape(claim.source)})[/dim]"
+        text = f"\n{escape(claim.says)} [dim]({escape(claim.source)})\n{escape(claim.measure)}[/dim]"
         paper = "-" if claim.paper is None else escape(str(claim.paper))
         table.add_row(
             f"[bold]{escape(claim.id)}[/bold]{'' if text == said else text}{reason}",

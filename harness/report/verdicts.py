@@ -45,13 +45,14 @@ def _claim(
     suite = element("span", f" {claim.suite}", class_="soft") if len(summary.run.record.suites) > 1 else ""
     says = element("div", claim.says, " ", element("span", f"({claim.source})", class_="soft"))
     reason = element("div", claim.reason, class_="soft") if claim.reason else ""
+    measure = element("div", claim.measure, class_="soft")
     opened = details(f"{len(cells)} cells", *_evidence(summary, spec, cells, registry))
     verdict = element(
         "span", MARKS[claim.verdict], " ", claim.verdict, class_=f"verdict {claim.verdict.replace(' ', '-')}"
     )
     paper = "-" if claim.paper is None else str(claim.paper)
     return [
-        join([element("strong", claim.id), suite, says, reason, opened]),
+        join([element("strong", claim.id), suite, says, measure, reason, opened]),
         verdict,
         f"{paper} ({claim.evidence})" if claim.evidence else paper,
         number(claim.measured),
@@ -62,10 +63,10 @@ def _claim(
 
 
 def _evidence(summary: Summary, claim: ClaimSpec, cells: Sequence[CellSpec], registry: Registry) -> Iterator[Markup]:
-    """What a claim rests on: the command that repeats it, its measure, a figure for each metric in it, its cells."""
+    """What a claim rests on: the command that repeats it, a figure for each metric of its measure, its cells."""
     if cells:
-        yield code(command(cells, registry))
-    yield element("div", f"{claim.measure} {claim.holds}", class_="soft")
+        files = {suite.name: suite.file for suite in summary.run.record.suites}
+        yield code(command(cells, registry, files[cells[0].suite]))
     metrics = dict.fromkeys(metric for _, metric in Formula.parse(claim.measure).names)
     within = {cell.group for cell in cells}
     groups = [group for group in summary.groups if group.key in within]
@@ -78,10 +79,10 @@ def _cell(cell: CellSpec, result: CellResult | None) -> Markup:
     return element("li", cell.id, "" if outcome == "done" else f": {outcome}")
 
 
-def command(cells: Sequence[CellSpec], registry: Registry) -> str:
-    """The command that runs these cells again: the narrowest glob that fits them all."""
+def command(cells: Sequence[CellSpec], registry: Registry, file: str) -> str:
+    """The command that runs these cells of a suite's file again: the narrowest glob that fits them all."""
     suite = cells[0].suite
-    name = suite if suite in registry.names("suite") else f"{suite}.toml"
+    name = suite if suite in registry.names("suite") else file or f"{suite}.toml"
     parts = [cell.id.split("/") for cell in cells]
     if len({len(part) for part in parts}) > 1:
         return shlex.join(["harness", "run", name])

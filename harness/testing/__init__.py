@@ -1,4 +1,4 @@
-"""The conformance kit: what any plugin's author runs, on the command line or as a pytest base class.
+"""The conformance kit, which any plugin's author runs on the command line or in pytest, and a project to start from.
 
 A component whose nature breaks a check says so in ``expected_failures``, a class variable that maps
 the check's name to the reason; such a failure is counted apart and fails nothing.

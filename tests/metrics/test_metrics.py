@@ -13,16 +13,7 @@ from harness.metrics.resources import BytesSent, PeakMemory
 from harness.metrics.time import DeviceTime, StepsToTarget, Throughput, TimeToTarget, TotalTime, WallTime
 from harness.trace import TraceWriter
 from harness.tracefile import Trace, merge
-
-
-class Clock:
-    """Seconds that only pass when told to."""
-
-    def __init__(self) -> None:
-        self.now = 100.0
-
-    def __call__(self) -> float:
-        return self.now
+from tests.conftest import Clock
 
 
 @pytest.fixture

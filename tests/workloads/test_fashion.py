@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from itertools import chain
-
 import numpy as np
 import pytest
 from pydantic import ValidationError
 
 from harness.datasets import fashion_mnist
-from harness.devices.compute import compute_threads
 from harness.workloads.fashion import Fashion, FashionCnn, FashionResnet, FashionVgg
+from tests.workloads.training import scores_after
 
 torch = pytest.importorskip("torch", reason="needs the extra torch")
 nn = torch.nn
@@ -121,16 +119,6 @@ def test_what_the_data_or_the_layers_cannot_serve_is_refused(fields: dict[str, i
 )
 def test_a_net_learns_from_a_few_samples(workload: Fashion, epochs: int) -> None:
     """Ten classes: guessing has an accuracy of 0.1."""
-    model = workload.initial_model(0)
-    optimizer = workload.optimizer(model)
-    inputs, targets = workload.train_set()
-    rng = np.random.default_rng(0)
-    with compute_threads(1):
-        for batch in chain.from_iterable(workload.batches(rng) for _ in range(epochs)):
-            optimizer.zero_grad()
-            workload.loss(model(inputs[batch]), targets[batch]).backward()
-            optimizer.step()
-        model.eval()
-        loss, accuracy = workload.scores(model)
+    loss, accuracy = scores_after(workload, epochs)
     assert accuracy > 0.6
     assert loss < 1.0

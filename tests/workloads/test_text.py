@@ -6,13 +6,12 @@ import math
 from collections import Counter
 from itertools import chain
 
-import numpy as np
 import pytest
 
 from harness.datasets import king_james, king_james_tokens
-from harness.devices.compute import compute_threads
 from harness.errors import HarnessError
 from harness.workloads.text import TextLstm
+from tests.workloads.training import scores_after
 
 torch = pytest.importorskip("torch", reason="needs the extra torch")
 
@@ -77,15 +76,6 @@ def unigram_entropy(targets: list[int]) -> float:
 
 
 def test_the_model_learns_more_than_how_frequent_tokens_are() -> None:
-    model = SMALL.initial_model(0)
-    optimizer = SMALL.optimizer(model)
-    inputs, targets = SMALL.train_set()
-    rng = np.random.default_rng(0)
-    with compute_threads(1):
-        for batch in chain.from_iterable(SMALL.batches(rng) for _ in range(4)):
-            optimizer.zero_grad()
-            SMALL.loss(model(inputs[batch]), targets[batch]).backward()
-            optimizer.step()
-        loss, accuracy = SMALL.scores(model)
+    loss, accuracy = scores_after(SMALL, 4)
     assert loss < unigram_entropy(SMALL.test_set()[1].flatten().tolist()) - 0.2
     assert accuracy > 0.25, "always a space has 0.19"

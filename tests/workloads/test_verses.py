@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from harness.datasets import king_james
 from harness.datasets.verses import WORD
-from harness.devices.compute import compute_threads
 from harness.workloads.verses import PARTS, Verses, VersesBag
+from tests.workloads.training import scores_after
 
 torch = pytest.importorskip("torch", reason="needs the extra torch")
 
@@ -79,15 +79,6 @@ def test_a_split_by_book_keeps_books_together_and_so_skews_parts() -> None:
 
 
 def test_parts_are_told_apart_far_better_than_by_the_most_frequent() -> None:
-    model = SMALL.initial_model(0)
-    optimizer = SMALL.optimizer(model)
-    inputs, targets = SMALL.train_set()
-    rng = np.random.default_rng(0)
-    with compute_threads(1):
-        for batch in chain.from_iterable(SMALL.batches(rng) for _ in range(8)):
-            optimizer.zero_grad()
-            SMALL.loss(model(inputs[batch]), targets[batch]).backward()
-            optimizer.step()
-        _, accuracy = SMALL.scores(model)
+    _, accuracy = scores_after(SMALL, 8)
     most = float(np.bincount(SMALL.test_set()[1].numpy()).max()) / 1000
     assert accuracy > most + 0.1

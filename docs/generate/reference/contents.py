@@ -57,5 +57,9 @@ def _distributions(root: Path) -> list[str]:
 
 
 def _on_site(readme: Path) -> str:
-    text = readme.read_text(encoding="utf-8").replace("](../../README.md)", "](../index.md)")
+    text = (
+        readme.read_text(encoding="utf-8")
+        .replace("](../../README.md)", "](../index.md)")
+        .replace("](../../docs/", "](../")
+    )
     return re.sub(r"\]\(\.\./(\w+)/README\.md\)", r"](\1.md)", text)

@@ -67,9 +67,9 @@ class Expensive:
         return [colour_of(crop) for crop in crops]
 
 
-def write_video(path, images, *, rate=RATE, codec="mpeg4", times=None):
+def write_video(path, images, *, rate=RATE, codec="mpeg4", times=None, form=None):
     """A video file; ``times`` are the frames' milliseconds, for a rate that varies."""
-    with av.open(str(path), "w") as container:
+    with av.open(str(path), "w", format=form) as container:
         stream = container.add_stream(codec, rate=rate)
         stream.height, stream.width = images[0].shape[:2]
         stream.bit_rate = 2_000_000

@@ -4,6 +4,7 @@ import sys
 from collections import Counter
 from itertools import islice
 
+import numpy as np
 import pytest
 from scenes import scene, write_video
 
@@ -64,6 +65,66 @@ def test_bad_input_is_one_line_and_exit_status_2(indexed, arguments, says):
     assert (done.returncode, done.stdout) == (2, "")
     assert says in done.stderr.replace("\n", " ")
     assert "Traceback" not in done.stderr
+
+
+def test_a_page_is_written_of_what_is_found(indexed, tmp_path):
+    page = tmp_path / "page.html"
+    index = Index(indexed / "squares.avi.sqlite")
+    label = max(index.classes, key=lambda label: len(index.candidates(label, k=3)))
+    done = focus("query", label, "-i", indexed, "--network", "lite0@64", "--page", page, "--json")
+    assert done.returncode == 0, done.stderr
+    *found, _ = done.stdout.splitlines()
+    assert page.read_text().count("<img ") == len(found)
+
+
+@pytest.fixture(scope="module")
+def odd(tmp_path_factory):
+    """An index of videos that are odd but readable, with their sources; and what was said of them."""
+    folder = tmp_path_factory.mktemp("odd")
+    images = [frame.image for frame, _ in scene(0, frames=60)]
+    still = write_video(folder / "still.avi", [frame.image for frame, _ in scene(0, frames=30, squares=0)])
+    times = np.cumsum([40 + 160 * (n % 3 == 0) for n in range(60)]).tolist()
+    varying = write_video(folder / "varying.mkv", images, times=times)
+    small = [np.ascontiguousarray(image[::2, ::2]) for image in images[:20]]
+    halves = [write_video(folder / f"{n}.part", p, codec="mjpeg", form="mjpeg") for n, p in enumerate((images, small))]
+    changing = folder / "changing.mjpeg"
+    changing.write_bytes(b"".join(half.read_bytes() for half in halves))
+    done = focus("ingest", still, varying, changing, "-i", folder / "index", "--network", "lite0@32", "-k", 3)
+    assert done.returncode == 0, done.stderr
+    return folder / "index", times, done.stderr
+
+
+def test_a_change_of_resolution_is_said_and_what_follows_is_indexed(odd):
+    folder, _, said = odd
+    assert "changing.mjpeg: changes from 160x120 to 80x60 pixels" in said
+    assert Index(folder / "changing.mjpeg.sqlite").position().frames == 80
+
+
+def test_seconds_of_a_varying_rate_have_the_frames_that_they_have(odd):
+    folder, times, _ = odd
+    expected = Counter((np.array(times) - times[0]) // 1000)
+    assert Index(folder / "varying.mkv.sqlite").frames_in() == expected
+
+
+def test_where_nothing_moves_nothing_is_found_and_a_range_outside_one_stream_may_be_in_another(odd):
+    folder, _, _ = odd
+    ends = {path.name: Index(path).position().seconds for path in folder.glob("*.sqlite")}
+    assert sorted(ends)[1] == "still.avi.sqlite"
+    since = ends["still.avi.sqlite"] + 0.05
+    assert since < ends["varying.mkv.sqlite"]
+    everywhere, later = (
+        focus("query", "zebra", "-i", folder, "--network", "lite0@64", "--json", *more)
+        for more in ((), ("--from", since))
+    )
+    found = [
+        [json.loads(line)["source"] for line in done.stdout.splitlines() if '"class"' in line]
+        for done in (everywhere, later)
+    ]
+    assert [everywhere.returncode, later.returncode] == [0, 0]
+    assert len(found[0]) == 3
+    assert not any("still.avi" in source for source in found[1])
+    still = [json.loads(line) for line in everywhere.stdout.splitlines() if "still.avi" in line]
+    assert [(one["seconds"], one["frames"]) for one in still] == [([], 0)]
 
 
 def test_a_folder_without_an_index_says_how_to_make_one(tmp_path):

@@ -40,6 +40,17 @@ def test_the_mix_of_kinds_changes_between_day_parts():
     assert shared < 0.8 * min(first.total(), last.total())
 
 
+def test_things_on_a_lane_go_one_way_enter_and_leave_at_its_ends_and_never_turn_back():
+    crossings = script(ALL, seconds=2000, pause=8, rng=np.random.default_rng(3))
+    assert len({(crossing.lane < 0.5, crossing.leftward) for crossing in crossings}) == 2
+    done = np.linspace(0, 1, 101)
+    way = np.array([crossings[0].along(float(share)) for share in done])
+    assert (way[0], way[50], way[-1]) == pytest.approx((0, 0.5, 1))
+    speed = np.diff(way)
+    assert (speed > 0).all()
+    assert speed.argmin() in (49, 50)
+
+
 @given(x=st.integers(-60, 100), y=st.integers(-60, 90), seed=st.integers(0, 5))
 @settings(max_examples=40)
 def test_blending_agrees_with_one_pixel_after_another(x, y, seed):

@@ -1,10 +1,11 @@
 import numpy as np
+import pytest
 import torch
 
 from harness_focus.cutouts import KINDS, divided
 from harness_focus.declared import SURVEILLANCE
 from harness_focus.examples import Studio
-from harness_focus.expert import DECAY, fit
+from harness_focus.expert import DECAY, Expert, accuracy, fit
 
 
 def test_the_fitted_layer_is_the_minimum_of_its_risk():
@@ -24,10 +25,15 @@ def test_the_fitted_layer_is_the_minimum_of_its_risk():
 
 def test_a_studio_shows_every_kind_equally_often_and_repeats_with_its_seed():
     def pictures(seed):
-        return Studio(divided()[1], SURVEILLANCE.path("vtest.avi"), seed=seed).pictures(36)
+        return Studio(divided()[1], SURVEILLANCE.path("vtest.avi"), seed=seed).pictures(3 * len(KINDS))
 
     (crops, kinds), (again, _), (others, _) = pictures(0), pictures(0), pictures(1)
     assert np.bincount(kinds).tolist() == [3] * len(KINDS)
     assert all(np.array_equal(a, b) for a, b in zip(crops, again, strict=True))
     assert not all(np.array_equal(a, b) for a, b in zip(crops, others, strict=True))
     assert all(min(crop.shape[:2]) >= 8 and crop.dtype == np.uint8 for crop in crops)
+
+
+@pytest.mark.slow
+def test_the_expensive_network_is_right_on_cutouts_that_it_never_saw():
+    assert accuracy(Expert(), 800) >= 0.97

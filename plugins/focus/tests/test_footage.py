@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from scenes import COLOURS, Expensive, scene, write_video
 
 from harness import HarnessError
-from harness_focus.footage import AGAIN, BLOCK, TEST, TRAINING, VALIDATION, divided, footage_of
+from harness_focus.footage import AGAIN, BLOCK, TEST, TRAINING, VALIDATION, block_of, divided, footage_of
 from harness_focus.motion import Motion
 from harness_focus.objects import objects_of, tracked
 from harness_focus.video import Video
@@ -78,12 +78,20 @@ def test_a_search_that_was_broken_off_leaves_nothing_that_looks_whole(video, mon
 
 @given(seconds=st.integers(1, 4000), seed=st.integers(0, 1000))
 def test_parts_are_whole_blocks_and_every_round_has_all_three(seconds, seed):
-    parts = divided(seconds, seed)
+    parts, block = divided(seconds, seed), block_of(seconds)
     assert len(parts) == seconds
-    blocks = [parts[start : start + BLOCK] for start in range(0, seconds, BLOCK)]
+    blocks = [parts[start : start + block] for start in range(0, seconds, block)]
     assert all(len(set(block.tolist())) == 1 for block in blocks)
     for start in range(0, len(blocks) - 3, 4):
         assert sorted(int(block[0]) for block in blocks[start : start + 4]) == [TRAINING, VALIDATION, TEST, TEST]
+
+
+@given(seconds=st.integers(8, 4000), seed=st.integers(0, 1000))
+def test_a_short_stream_has_two_rounds_of_all_parts_in_shorter_blocks(seconds, seed):
+    parts, block = divided(seconds, seed), block_of(seconds)
+    for half in (parts[: 4 * block], parts[4 * block : 8 * block]):
+        assert np.bincount(half).tolist() == [block, block, 2 * block]
+    assert block == BLOCK or seconds < 8 * BLOCK
 
 
 def test_tracks_follow_boxes_that_overlap_and_end_with_a_gap():

@@ -1,12 +1,5 @@
-import os
-import signal
 import sqlite3
-import subprocess
-import sys
-import time
-from pathlib import Path
 
-import numpy as np
 import pytest
 from scenes import COLOURS, Cheap, Expensive, colour_of, scene
 
@@ -101,6 +94,16 @@ def test_a_bad_query_says_what_would_be_right(tmp_path, query, says):
         list(hits(index, query, Expensive()))
 
 
+def test_a_class_that_the_index_can_never_answer_for_is_refused(tmp_path):
+    index, _ = ingested(tmp_path / "a.sqlite")
+
+    class Wider(Expensive):
+        classes = (*COLOURS, "violet")
+
+    with pytest.raises(HarnessError, match="unknown class 'violet'"):
+        list(hits(index, Query("violet", k=1), Wider()))
+
+
 def test_what_is_no_index_is_refused(tmp_path):
     (tmp_path / "text").write_text("no database " * 1000)
     (tmp_path / "empty").touch()
@@ -121,55 +124,3 @@ def test_a_scene_without_motion_makes_an_index_without_clusters(tmp_path):
     index = Index(tmp_path / "a.sqlite")
     assert index.position().frames == 120
     assert frames_of(index, "red") == (set(), 0)
-
-
-INGEST_SLOWLY = """
-import sys, time
-from pathlib import Path
-sys.path.insert(0, {tests!r})
-from scenes import Cheap, scene
-from harness_focus.ingest import Settings, begin
-def frames():
-    for frame, _ in scene(0):
-        time.sleep(0.004)
-        yield frame
-ingest = begin(Path({path!r}), "scene 0", Cheap(), Settings(**{settings!r}))
-for segment in ingest.run(frames()):
-    print(segment.frames, flush=True)
-"""
-
-
-def test_a_kill_at_any_moment_loses_no_committed_segment_and_doubles_none(tmp_path):
-    path = tmp_path / "killed.sqlite"
-    settings = {"k": 4, "threshold": 0.1, "segment_seconds": 0.5, "area": 100, "relearn": 1000}
-    script = tmp_path / "ingest.py"
-    script.write_text(INGEST_SLOWLY.format(tests=str(Path(__file__).parent), path=str(path), settings=settings))
-    rng = np.random.default_rng(0)
-    reached = 0
-    for _ in range(20):
-        with subprocess.Popen([sys.executable, str(script)], stdout=subprocess.PIPE, text=True) as process:
-            wanted = int(rng.integers(0, 3))
-            for line in process.stdout:
-                assert int(line) > reached, "a segment is not done twice"
-                reached = int(line)
-                if path.exists():
-                    frames_of(Index(path), "red")  # answers meanwhile
-                if not wanted:
-                    break
-                wanted -= 1
-            time.sleep(float(rng.uniform(0, 0.02)))
-            os.kill(process.pid, signal.SIGKILL)
-        if path.exists():
-            assert Index(path).position().frames >= reached
-            reached = Index(path).position().frames
-    subprocess.run([sys.executable, str(script)], check=True, capture_output=True)
-    whole, _ = ingested(tmp_path / "whole.sqlite", Settings(**settings))
-    assert _objects(path) == _objects(whole.path)
-
-
-def _objects(path):
-    with sqlite3.connect(path) as db:
-        assert db.execute("PRAGMA integrity_check").fetchone() == ("ok",)
-        frames = [row[0] for row in db.execute("SELECT frames FROM segment ORDER BY number")]
-        assert frames == sorted(set(frames))
-        return db.execute("SELECT frame, x, y, width, height FROM member ORDER BY 1, 2, 3, 4, 5").fetchall()

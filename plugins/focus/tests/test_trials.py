@@ -14,7 +14,8 @@ from harness_focus.costs import measure_expert
 from harness_focus.footage import TEST
 from harness_focus.metrics import IngestCalls, IngestCost, Precision, QueryCalls, QueryLatency, Recall
 from harness_focus.parallelizers import IngestAll, NoScope, QueryAll
-from harness_focus.trials import Recalled, Trial, dominant
+from harness_focus.scoring import dominant
+from harness_focus.trials import Recalled, Trial
 
 
 @pytest.fixture(scope="module")

@@ -65,7 +65,8 @@ def test_a_change_of_resolution_is_scaled_to_the_first_and_said(tmp_path, images
     path.write_bytes(b"".join(part.read_bytes() for part in parts))
     video = Video(str(path))
     assert {frame.image.shape for frame in video.frames()} == {(120, 160, 3)}
-    assert any("changes from 160x120 to 80x60 pixels" in problem for problem in video.problems)
+    assert any("changes from 160x120 to 80x60 pixels" in note for note in video.notes)
+    assert video.problems == [], "nothing was lost"
 
 
 @pytest.mark.parametrize("content", [b"", b"this is no video" * 100], ids=["empty", "text"])

@@ -4,6 +4,8 @@ import json
 import subprocess
 import sys
 
+from harness import datasets
+
 SUITE = """
 title = "Two speeds"
 metrics = ["wall_time", "device_time"]
@@ -24,6 +26,7 @@ def run(folder, bandwidth):
 
 
 def test_a_cell_runs_on_virtual_clocks(tmp_path):
+    datasets.ADULT.fetch()
     done = run(tmp_path, "100 Mbit/s")
     (cell,) = json.loads(done.stdout)["cells"]
     assert cell["outcome"] == "done", cell["reason"]

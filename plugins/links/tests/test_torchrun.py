@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from simulating import events
 
+from harness import datasets
 from harness.devices import thread_wires
 from harness_links import board
 from harness_links.offsets import clock_offset
@@ -53,6 +54,7 @@ def harness(folder, *arguments):
 
 def prepared(folder, workers):
     """Write the suite and begin its run; the line that starts each cell, by device."""
+    datasets.ADULT.fetch()
     (folder / "suite.toml").write_text(SUITE.replace("WORKERS", str(workers)), encoding="utf-8")
     lines = harness(folder, "run", "suite.toml", "-o", "run", "--print-commands").stdout.splitlines()
     return {device: next(line for line in lines if f"-{device}-0-" in line) for device in ("torchrun", "processes")}

@@ -26,12 +26,12 @@ if TYPE_CHECKING:
 
     from harness_focus.video import Image
 
-WIDTH, HEIGHT = 320, 240
+WIDTH, HEIGHT = 480, 360
 RATE = 10  # frames a second
 SECONDS_OF_QUIET = 3.0  # at the start, in which background subtraction learns the scene
 LIGHT = 0.06  # how far the light of the day swings around its mean
 DAY = 1800.0  # seconds of one swing
-BITS = 1_200_000  # a second, for the encoder
+BITS = 2_000_000  # a second, for the encoder
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Composition:
     seconds: float
     pause: float
     seed: int
-    version: int = 1
+    version: int = 2
 
     @property
     def name(self) -> str:
@@ -90,8 +90,8 @@ class Sprites:
         done = crossing.done(seconds)
         height, lean, wide = crossing.pose(done)
         sprite = posed(self._image(crossing.cutout), side=crossing.size * HEIGHT, wide=wide, lean=lean)
-        way = WIDTH + sprite.shape[1]
-        centre = way * (1 - done if crossing.leftward else done) - sprite.shape[1] / 2
+        way, along = WIDTH + sprite.shape[1], crossing.along(done)
+        centre = way * (1 - along if crossing.leftward else along) - sprite.shape[1] / 2
         blend(picture, sprite, round(centre), round(height * HEIGHT), light * crossing.light)
 
     def _image(self, number: int) -> NDArray[np.uint8]:

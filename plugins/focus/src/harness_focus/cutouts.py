@@ -1,6 +1,7 @@
 """Photographs of things cut out of their background: which of tuxpaint's stamps are used, and what each shows.
 
-Most stamps are photographs; drawings, and pictures of which a part is missing, were left out by eye.
+Drawings, pictures of which a part is missing, and what looks unlike the rest of its kind were left out by eye
+(docs/decisions/0005).
 """
 
 from __future__ import annotations

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 QUALITY = 35, 90  # of JPEG, which blurs as a video's encoder does
 SEEN = 0.35  # the least share of a thing that the picture's border leaves
-COVERED = 0.15  # how often something else passes in front
+COVERED = 0.1  # how often something else passes in front
 
 
 class Studio:
@@ -55,7 +55,7 @@ class Studio:
         rng = self._rng
         image = self._images[int(rng.choice(self._of_kind[kind]))]
         wide = float(rng.uniform(0.45, 1) * rng.choice([-1, 1])) if rng.random() < 0.4 else float(rng.choice([-1, 1]))
-        side = float(rng.uniform(0.18, 0.36)) * HEIGHT
+        side = float(rng.uniform(0.22, 0.38)) * HEIGHT
         return posed(image, side=side, wide=wide, lean=float(rng.uniform(-14, 14)))
 
     def _place(self, sprite: NDArray[np.float32]) -> tuple[int, int]:

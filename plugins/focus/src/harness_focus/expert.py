@@ -20,6 +20,7 @@ from harness_focus.declared import SURVEILLANCE
 from harness_focus.examples import Studio
 from harness_focus.kept import digest, kept, named
 from harness_focus.pretrained import batch, published
+from harness_focus.specialised import folded
 
 if TYPE_CHECKING:
     from harness_focus.efficientnet import EfficientNetLite
@@ -29,7 +30,7 @@ VARIANT, SIDE = "lite2", 160
 EXAMPLES = 2_000
 DECAY = 1e-4
 STEPS = 200
-VERSION = 1
+VERSION = 2
 BATCH = 16
 
 
@@ -41,7 +42,7 @@ class Expert:
         weights = kept(name, _train)
         self.device, self.classes = torch.device(device), KINDS
         self.identity = f"efficientnet-{VARIANT} for {len(KINDS)} kinds, {SIDE} pixels, {digest(weights)[:12]}"
-        self.network = published(VARIANT, classes=len(KINDS))
+        self.network = _body()
         self.network.classifier.load_state_dict(torch.load(weights, weights_only=True))
         self.network.to(self.device)
 
@@ -63,8 +64,15 @@ def _scene() -> Path:
     return SURVEILLANCE.path("vtest.avi")
 
 
-def _train(target: Path) -> None:
+def _body() -> EfficientNetLite:
     network = published(VARIANT, classes=len(KINDS))
+    folded(network)
+    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stub lacks it
+    return network
+
+
+def _train(target: Path) -> None:
+    network = _body()
     crops, kinds = Studio(divided()[0], _scene(), seed=1).pictures(EXAMPLES)
     fit(network.classifier, _features(network, crops), torch.from_numpy(kinds))
     torch.save(network.classifier.state_dict(), target)

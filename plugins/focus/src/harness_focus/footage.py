@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from harness_focus.video import Image
 
 TRAINING, VALIDATION, TEST = 0, 1, 2
-BLOCK = 20  # seconds of the stream that belong to one part
+BLOCK = 20  # seconds of the stream that belong to one part; fewer where a stream has not two rounds of them
 ROUND = (TRAINING, VALIDATION, TEST, TEST)  # the parts of as many blocks, in an order drawn for each round
 BATCH = 16  # crops a call of the expensive network
 AGAIN = 32  # labels that are worked out again
@@ -78,10 +78,15 @@ def footage_of(video: Path, expert: ExpensiveNetwork, seed: int) -> Footage:
 
 def divided(seconds: int, seed: int) -> NDArray[np.int8]:
     """Spread the three parts over a stream, block by block, so that each sees every time of day."""
-    rng = np.random.default_rng([seed, BLOCK])
-    rounds = -(-seconds // (BLOCK * len(ROUND)))
+    rng, block = np.random.default_rng([seed, BLOCK]), block_of(seconds)
+    rounds = -(-seconds // (block * len(ROUND)))
     blocks = np.concatenate([rng.permutation(ROUND) for _ in range(rounds)])
-    return np.repeat(blocks, BLOCK)[:seconds].astype(np.int8)
+    return np.repeat(blocks, block)[:seconds].astype(np.int8)
+
+
+def block_of(seconds: int) -> int:
+    """How long the blocks of a stream are."""
+    return min(BLOCK, max(seconds // (2 * len(ROUND)), 1))
 
 
 def _labelled(objects: Objects, expert: ExpensiveNetwork) -> tuple[NDArray[np.int64], tuple[str, ...]]:

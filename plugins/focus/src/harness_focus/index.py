@@ -7,11 +7,13 @@ import math
 import sqlite3
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
 from harness import HarnessError
 from harness_focus.database import connect, transaction
+from harness_focus.seeking import Done
 
 OTHER = "OTHER"
 
@@ -53,6 +55,18 @@ class Index:
         row = self._one("SELECT number, frames, seconds, clusters FROM segment ORDER BY number DESC LIMIT 1")
         return Position(row[0] + 1, *row[1:]) if row else Position()
 
+    def began(self) -> float:
+        """When the index was begun, in seconds of the epoch."""
+        return float(self._one("SELECT began FROM stream")[0])
+
+    def done(self, first: int) -> Done:
+        """How far it goes, for one who goes on and has to see all frames from ``first`` on."""
+        here, counts = self.position(), sorted(self.frames_in().items())
+        ends = accumulate(count for _, count in counts)
+        place = next((second for (second, _), end in zip(counts, ends, strict=True) if end > first), 0)
+        last = int(here.seconds)
+        return Done(here.frames, here.seconds, dict(counts).get(last, 0), first, min(place, last))
+
     def candidates(self, label: str, *, k: int, since: float = 0.0, until: float = math.inf) -> list[Candidate]:
         """The clusters that rank a class among their first ``k``, or OTHER where the cheap network lacks the class.
 
@@ -78,6 +92,14 @@ class Index:
             (cluster, since, until),
         )
         return [(int(frame), float(seconds)) for frame, seconds in rows]
+
+    def likeliest(self, since: float, until: float) -> list[tuple[int, ...]]:
+        """The objects after ``since`` up to ``until``: frame, x, y, width, height, and their cluster's first class."""
+        return self._db.execute(
+            "SELECT frame, x, y, width, height, class FROM member JOIN ranking ON ranking.cluster = member.cluster "
+            "WHERE rank = 1 AND seconds > ? AND seconds <= ? ORDER BY frame, x, y",
+            (since, until),
+        ).fetchall()
 
     def frames_in(self) -> dict[int, int]:
         """How many frames each second of the video has."""

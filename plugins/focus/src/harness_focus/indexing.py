@@ -30,7 +30,7 @@ class Settings:
     """What an index is made with; queries may ask for fewer than ``k`` classes.
 
     ``threshold`` is the clustering's T, ``active`` its M; ``differencing`` a difference of grey levels, 0 for none;
-    ``relearn`` is how many frames before the place where it goes on show a restarted ingest the background.
+    each ``renewed`` frames a background takes over that learned from the ``relearn`` frames before.
     """
 
     k: int = 4
@@ -40,7 +40,8 @@ class Settings:
     segment_seconds: float = 10.0
     area: int = 300
     margin: float = 0.15
-    relearn: int = 50
+    renewed: int = 2000
+    relearn: int = 400
 
 
 @dataclass(eq=False)
@@ -64,6 +65,7 @@ class _Gathered:
     crops: dict[int, Image] = field(default_factory=dict)
     frames_in: Counter[int] = field(default_factory=Counter)
     calls: int = 0
+    dropped: int = 0
     last: tuple[int, float] | None = None
 
 
@@ -78,14 +80,25 @@ class Indexing:
         self._clustering.resume(recorder.active(), self.begun.clusters)
         self._pending: list[Sighting] = []
         self._gathered = _Gathered()
+        self._following = self.begun.frames
         self._end = self._segment_end(self.begun.seconds)
+
+    def recall(self, image: Image) -> None:
+        """Take the last frame that is indexed: objects of the next one may look like its own."""
+        known = {cluster.number: cluster for cluster in self._clustering.active}
+        for box, found in self.recorder.members(self.begun.frames - 1).items():
+            cluster, crop = known.setdefault(found.number, found), box.of(image).copy()
+            seen = Sighting(self.begun.frames - 1, self.begun.seconds, box, crop, cluster=cluster)
+            self._differencing.remember(box, crop, seen)
+        self._differencing.turn()
 
     def look(self, number: int, seconds: float, objects: Sequence[tuple[Box, Image]]) -> Segment | None:
         """Take the objects of the next frame; the segment that ended before it, once it is committed."""
-        done = None
-        if self._gathered.last is not None and seconds >= self._end:
-            done = self.commit()
+        done = self.commit() if seconds >= self._end else None
+        if self._gathered.last is None:
             self._end = self._segment_end(seconds)
+        self._gathered.dropped += number - self._following
+        self._following = number + 1
         self._gathered.last = number, seconds
         self._gathered.frames_in[int(seconds)] += 1
         for box, crop in objects:
@@ -112,7 +125,7 @@ class Indexing:
             active=[cluster.number for cluster in self._clustering.active],
             pictures={number: encode(crop) for number, crop in done.crops.items()},
             frames_in=done.frames_in,
-            counts={"objects": len(done.members), "calls": done.calls},
+            counts={"objects": len(done.members), "calls": done.calls, "dropped": done.dropped},
         )
         self.recorder.commit(segment, k=self.settings.k)
         self._gathered = _Gathered()

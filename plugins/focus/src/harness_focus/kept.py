@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
-import os
-import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from harness_focus.cutouts import CUTOUTS
@@ -17,17 +17,35 @@ def named(*parts: object) -> str:
 
 
 def kept(name: str, make: Callable[[Path], None]) -> Path:
-    """A file that ``make`` writes where it is told to, unless it is there already; it appears when it is complete."""
+    """A file that ``make`` writes where it is told to, unless it is there already; it appears when it is complete.
+
+    Whoever else asks for it meanwhile, in this process or another, waits.
+    """
     path = CUTOUTS.folder.parent / "focus" / name
-    if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_name(f".{os.getpid()}-{threading.get_ident()}-{path.name}")
-        try:
-            make(partial)
-            partial.replace(path)
-        finally:
-            partial.unlink(missing_ok=True)
+    if path.exists():
+        return path
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with _alone(path.with_name(f".{path.name}.lock")):
+        if not path.exists():
+            _make(path, make)
     return path
+
+
+def _make(path: Path, make: Callable[[Path], None]) -> None:
+    partial = path.with_name(f".{path.name}.partial")
+    try:
+        make(partial)
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+@contextmanager
+def _alone(path: Path) -> Iterator[None]:
+    """Hold a lock on a file; it goes with the process that holds it."""
+    with path.open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def digest(path: Path) -> str:

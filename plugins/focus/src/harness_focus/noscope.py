@@ -27,9 +27,10 @@ from harness_focus.differencing import Differencing
 from harness_focus.footage import TRAINING, VALIDATION
 from harness_focus.index import OTHER
 from harness_focus.motion import Box
+from harness_focus.scoring import present
 from harness_focus.specialised import Architecture
 from harness_focus.teaching import specialise
-from harness_focus.trials import Trial, present
+from harness_focus.trials import Trial
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

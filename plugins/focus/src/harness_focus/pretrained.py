@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import lru_cache
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import cv2
@@ -14,9 +12,10 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from harness import HarnessError
-from harness_focus.declared import EFFICIENTNETS, IMAGENET_NAMES, YOLO
+from harness_focus.declared import EFFICIENTNETS, YOLO
 from harness_focus.efficientnet import EfficientNetLite
 from harness_focus.index import OTHER
+from harness_focus.known import coco_names, imagenet_names, lite_identity, yolo_identity
 from harness_focus.yolo import YoloTiny
 
 if TYPE_CHECKING:
@@ -32,7 +31,7 @@ class Lite:
 
     def __init__(self, variant: str = "lite0", *, side: int = 224, device: str = "cpu") -> None:
         self.side, self.device = side, torch.device(device)
-        self.identity = f"efficientnet-{variant}, {side} pixels"
+        self.identity = lite_identity(variant, side)
         self.classes = imagenet_names()
         self.network = published(variant).to(self.device)
 
@@ -63,8 +62,8 @@ class Yolo:
         if side % 32:
             raise HarnessError(f"YOLO's pictures have sides that are multiples of 32, not {side}")
         self.side, self.device = side, torch.device(device)
-        self.identity = f"yolov3-tiny, {side} pixels"
-        self.classes = tuple(YOLO.path("coco.names").read_text(encoding="utf-8").split("\n")[:80])
+        self.identity = yolo_identity(side)
+        self.classes = coco_names()
         self.network = YoloTiny(len(self.classes))
         self.network.load_darknet(YOLO.path("yolov3-tiny.weights"))
         self.network.eval().to(self.device)
@@ -92,16 +91,3 @@ def published(variant: str, *, classes: int = 1000, blocks: int | None = None) -
     network.load_published(torch.load(dataset.path(dataset.members[0].file_name), weights_only=True))
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stub lacks it
     return network.eval()
-
-
-@lru_cache(maxsize=1)
-def imagenet_names() -> tuple[str, ...]:
-    """The names of ImageNet's 1,000 classes: the first of WordNet's for each."""
-    folder = IMAGENET_NAMES.fetch()
-    lines = (line.split("\t") for line in _lines(folder / "imagenet_synset_to_lemma.txt"))
-    names = {synset: lemmas.split(",")[0] for synset, lemmas in lines}
-    return tuple(names[synset] for synset in _lines(folder / "imagenet_synsets.txt"))
-
-
-def _lines(path: Path) -> list[str]:
-    return path.read_text(encoding="utf-8").split("\n")[:-1]

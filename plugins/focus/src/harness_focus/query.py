@@ -14,6 +14,7 @@ from harness import HarnessError, UnknownName
 from harness_focus.index import OTHER, Candidate, Index
 from harness_focus.networks import ExpensiveNetwork
 from harness_focus.pictures import decode
+from harness_focus.segments import present
 
 BATCH = 16  # centroids that the network gets at once; answers come as often
 
@@ -38,8 +39,9 @@ class Query:
     until: float = math.inf
 
     def check(self, index: Index, expensive: ExpensiveNetwork) -> None:
-        """Raise HarnessError for a class that no network knows, a time outside, or a K beyond the index's."""
-        known = sorted({*expensive.classes, *index.classes} - {OTHER})
+        """Raise HarnessError for a class that either network lacks, a time outside, or a K beyond the index's."""
+        ranked = expensive.classes if OTHER in index.classes else index.classes
+        known = sorted({*expensive.classes} & {*ranked} - {OTHER})
         if self.label not in known:
             raise UnknownName("class", self.label, known)
         end = index.position().seconds
@@ -49,6 +51,29 @@ class Query:
             )
         if not 1 <= self.k <= int(index.settings["k"]):
             raise HarnessError(f"K must be from 1 to {index.settings['k']}, which the index has; not {self.k}")
+
+
+@dataclass(frozen=True)
+class Answer:
+    """All that was found in one stream: clusters, and the ``seconds`` in which the class is present.
+
+    ``since`` and ``until`` are the part of the stream that was looked at.
+    """
+
+    query: Query
+    source: str
+    hits: tuple[Hit, ...]
+    seconds: tuple[int, ...]
+    since: float
+    until: float
+
+    @classmethod
+    def of(cls, index: Index, query: Query, hits: Iterable[Hit]) -> Answer:
+        """Put together what was found in an index."""
+        found = tuple(hits)
+        seconds = present({frame for hit in found for frame in hit.frames}, index.frames_in())
+        until = min(query.until, index.position().seconds)
+        return cls(query, index.source, found, tuple(seconds), query.since, until)
 
 
 def hits(index: Index, query: Query, expensive: ExpensiveNetwork) -> Iterator[Hit]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.resources import files
@@ -16,11 +17,10 @@ from harness import HarnessError
 from harness_focus.clustering import Cluster
 from harness_focus.database import connect, transaction
 from harness_focus.index import Index
+from harness_focus.motion import Box
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-    from harness_focus.motion import Box
 
 
 @dataclass(frozen=True)
@@ -56,34 +56,52 @@ class Segment:
 class Recorder(Index):
     """The one writer of a stream's index."""
 
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self._next = self.position().segments
+
     @classmethod
-    def at(cls, path: Path, *, source: str, classes: Sequence[str], settings: Mapping[str, Any]) -> Recorder:
-        """Begin an index, or go on with the one that is there, if it was made of the same things."""
-        path.parent.mkdir(parents=True, exist_ok=True)
+    def at(
+        cls,
+        path: Path,
+        *,
+        source: str,
+        classes: Sequence[str],
+        settings: Mapping[str, Any],
+        after: Index | None = None,
+    ) -> Recorder:
+        """Begin an index, at the stream's start or ``after`` another; or go on with one that was made of the same."""
         row = (source, json.dumps(dict(settings), sort_keys=True), json.dumps(list(classes)))
-        connection = connect(path, create=True)
-        with transaction(connection, path) as db:
-            for statement in files("harness_focus").joinpath("schema.sql").read_text().split(";\n"):
-                db.execute(statement)
-            db.execute("INSERT OR IGNORE INTO stream VALUES (1, ?, ?, ?)", row)
-            found = db.execute("SELECT source, settings, classes FROM stream").fetchone()
-        connection.close()
-        for name, here, wanted in zip(("source", "settings", "classes"), found, row, strict=True):
+        if not path.exists():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            _begin(path, row, after)
+        recorder = cls(path)
+        for name, here, wanted in zip(("source", "settings", "classes"), recorder._stream(), row, strict=True):
             if here != wanted:
                 raise HarnessError(f"has other {name}: {here}, not {wanted}; choose another file", where=str(path))
-        return cls(path)
+        return recorder
 
     def active(self) -> list[Cluster]:
         """The clusters that more objects may join."""
-        rows = self._db.execute(
-            "SELECT number, centroid, sums, shown, size, classified FROM cluster WHERE active ORDER BY number"
-        )
+        return self._clusters("active")
+
+    def members(self, frame: int) -> dict[Box, Cluster]:
+        """The objects of a frame, and the cluster of each."""
+        rows = self._db.execute("SELECT x, y, width, height, cluster FROM member WHERE frame = ?", (frame,)).fetchall()
+        clusters = {number: self._clusters("number = ?", number)[0] for *_, number in rows}
+        return {Box(*box): clusters[number] for *box, number in rows}
+
+    def _clusters(self, which: str, *values: object) -> list[Cluster]:
+        columns = "number, centroid, sums, shown, size, classified"
+        rows = self._db.execute(f"SELECT {columns} FROM cluster WHERE {which} ORDER BY number", values)  # noqa: S608
         return [Cluster(n, _vector(a), _vector(b), _vector(c), size, seen) for n, a, b, c, size, seen in rows]
 
     def commit(self, segment: Segment, *, k: int) -> None:
         """Add a segment, all of it or nothing; ``k`` classes are ranked for each cluster."""
-        number = self.position().segments
+        number = self._next
         with transaction(self._db, self.path) as db:
+            if self.position().segments != number:
+                raise HarnessError("another process goes on with this index", where=str(self.path))
             for cluster in segment.changed:
                 _write(db, cluster, segment.pictures.get(cluster.number), k)
             db.execute("UPDATE cluster SET active = 0 WHERE active")
@@ -96,6 +114,24 @@ class Recorder(Index):
             counts = json.dumps(dict(segment.counts))
             row = (number, segment.frames, segment.seconds, segment.clusters, counts)
             db.execute("INSERT INTO segment VALUES (?, ?, ?, ?, ?)", row)
+        self._next += 1
+
+
+def _begin(path: Path, row: Sequence[str], after: Index | None) -> None:
+    """Make an index without any object; it appears when it is complete, since queries may be waiting for it."""
+    partial = path.with_name(f"{path.name}.partial")
+    partial.unlink(missing_ok=True)
+    connection = connect(partial, create=True)
+    with transaction(connection, partial) as db:
+        for statement in files("harness_focus").joinpath("schema.sql").read_text().split(";\n"):
+            db.execute(statement)
+        db.execute("INSERT INTO stream VALUES (1, ?, ?, ?, ?)", (*row, after.began() if after else time.time()))
+        if after:
+            here = after.position()
+            db.execute("INSERT INTO segment VALUES (0, ?, ?, 0, '{}')", (here.frames, here.seconds))
+            db.executemany("INSERT INTO second VALUES (?, ?)", after.frames_in().items())
+    connection.close()
+    partial.replace(path)
 
 
 def _write(db: sqlite3.Connection, cluster: Cluster, picture: bytes | None, k: int) -> None:

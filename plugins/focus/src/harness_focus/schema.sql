@@ -3,7 +3,8 @@ CREATE TABLE IF NOT EXISTS stream (
     only INTEGER PRIMARY KEY CHECK (only = 1),
     source TEXT NOT NULL,
     settings TEXT NOT NULL,      -- JSON: network, K, T, ...
-    classes TEXT NOT NULL        -- JSON: the cheap network's classes, in its order
+    classes TEXT NOT NULL,       -- JSON: the cheap network's classes, in its order
+    began REAL NOT NULL          -- when the index was, in seconds of the epoch: a camera's second 0
 );
 CREATE TABLE IF NOT EXISTS segment (
     number INTEGER PRIMARY KEY,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from harness_focus.trials import present
+from harness_focus.segments import SHARE
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from harness_focus.footage import Footage
 
     Counts = NDArray[np.float64]
+
+DOMINANT = 0.95  # share of the objects that the classes asked for make up (OSDI 2018, section 6.1)
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,6 +71,20 @@ def outcomes(footage: Footage, answers: Mapping[int, NDArray[np.int64]]) -> Outc
     whole = footage.frame_seconds.astype(np.int64)
     true = [present(np.unique(footage.frames[footage.labels == label]), whole) for label in answers]
     return Outcomes(np.array([present(np.unique(frames), whole) for frames in answers.values()]), np.array(true))
+
+
+def dominant(labels: NDArray[np.int64], share: float = DOMINANT) -> list[int]:
+    """The fewest classes that make up a share of the objects, the most frequent first."""
+    counts = np.bincount(labels)
+    order = np.argsort(-counts, kind="stable")
+    needed = int(np.searchsorted(np.cumsum(counts[order]), share * len(labels))) + 1
+    return [int(label) for label in order[:needed] if counts[label]]
+
+
+def present(frames: NDArray[np.int64], whole: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """For each second, whether at least half of its frames are among these; ``whole`` is the second of every frame."""
+    having, frames_in = np.bincount(whole[frames], minlength=whole[-1] + 1), np.bincount(whole)
+    return (having >= SHARE * frames_in) & (having > 0)
 
 
 def _share(right: Counts, other: Counts) -> Counts:

@@ -1,7 +1,7 @@
 """What happens in a composed stream: which thing crosses when, where, how large, and how it turns.
 
-The stream has day-parts, each with its own mix of kinds. On every lane things follow one another at random
-intervals; now and then a quick one overtakes a slow one, and covers it.
+The stream has day-parts, each with its own mix of kinds. On every lane things follow one another in one direction at
+random intervals; now and then a quick one overtakes a slow one, and covers it. They come, linger, and go.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ from harness_focus.cutouts import KINDS, Cutout
 DAY_PARTS = 5
 CONCENTRATION = 0.5  # of a day-part's mix: a few kinds make up most of what passes
 SHARE = 0.15  # of every day-part, spread evenly over all the kinds
-LANES = (0.33, 0.72)  # shares of the picture's height
+LANES = (0.28, 0.73)  # shares of the picture's height; the upper one leads to the left
+LINGERING = 0.6  # speed in the middle of the way, relative to the mean
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,11 @@ class Crossing:
     def done(self, seconds: float) -> float:
         """The share of the way that is behind it: 0 as it enters, 1 as it has left."""
         return (seconds - self.start) / self.duration
+
+    def along(self, done: float) -> float:
+        """The share of the way's length that is behind it: things linger in the middle."""
+        aside = 2 * done - 1
+        return 0.5 + 0.5 * (LINGERING * aside + (1 - LINGERING) * aside**3)
 
     def pose(self, done: float) -> tuple[float, float, float]:
         """Height of its centre, degrees of lean, and width relative to a full view; below 0 shows the other side."""
@@ -75,10 +81,10 @@ def _crossing(cutout: int, start: float, lane: float, rng: np.random.Generator) 
     return Crossing(
         cutout=cutout,
         start=start,
-        duration=float(rng.uniform(5, 10)),
-        leftward=bool(rng.random() < 0.5),
-        lane=lane + float(rng.uniform(-0.05, 0.05)),
-        size=float(rng.uniform(0.2, 0.34)),
+        duration=float(rng.uniform(8, 14)),
+        leftward=lane == LANES[0],
+        lane=lane + float(rng.uniform(-0.03, 0.03)),
+        size=float(rng.uniform(0.24, 0.36)),
         sway=float(rng.random()),
         turn=float(rng.choice([0, 0, 0.5])),
         lean=float(rng.uniform(0, 12)),

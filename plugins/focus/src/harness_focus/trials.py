@@ -12,7 +12,7 @@ import numpy as np
 from harness import Job
 from harness_focus.costs import measure_camera, measure_expert
 from harness_focus.footage import TEST
-from harness_focus.segments import SHARE
+from harness_focus.scoring import dominant, present
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from harness_focus.workload import VideoWorkload
 
     Answer = tuple[NDArray[np.int64], int]
-
-DOMINANT = 0.95  # share of the objects that the classes asked for make up (OSDI 2018, section 6.1)
 
 
 class Trial:
@@ -115,17 +113,3 @@ def _by_content(footage: Footage) -> dict[bytes, str]:
 def _content(crop: Image) -> bytes:
     shape = np.array(crop.shape, dtype=np.int64).tobytes()
     return hashlib.blake2b(shape + np.ascontiguousarray(crop).tobytes(), digest_size=16).digest()
-
-
-def dominant(labels: NDArray[np.int64], share: float = DOMINANT) -> list[int]:
-    """The fewest classes that make up a share of the objects, the most frequent first."""
-    counts = np.bincount(labels)
-    order = np.argsort(-counts, kind="stable")
-    needed = int(np.searchsorted(np.cumsum(counts[order]), share * len(labels))) + 1
-    return [int(label) for label in order[:needed] if counts[label]]
-
-
-def present(frames: NDArray[np.int64], whole: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """For each second, whether at least half of its frames are among these; ``whole`` is the second of every frame."""
-    having, frames_in = np.bincount(whole[frames], minlength=whole[-1] + 1), np.bincount(whole)
-    return (having >= SHARE * frames_in) & (having > 0)

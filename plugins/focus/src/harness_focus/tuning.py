@@ -17,11 +17,10 @@ from harness_focus.clustered import clustered
 from harness_focus.costs import multiply_adds
 from harness_focus.footage import TRAINING, VALIDATION
 from harness_focus.ingest import Settings
-from harness_focus.scoring import outcomes
+from harness_focus.scoring import dominant, outcomes
 from harness_focus.selection import TARGET, Bounds, Front, Policy, Scored, Setting, front
 from harness_focus.specialised import Architecture, Specialised
 from harness_focus.teaching import STEPS, specialise
-from harness_focus.trials import dominant
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -47,17 +46,13 @@ class Grid:
 
 @dataclass(frozen=True, eq=False)
 class Tuned:
-    """What was chosen: ``network`` and ``settings`` are for ingest, ``front`` is what there was, ``calls`` its price.
-
-    ``mix`` are the shares of the classes in the training part, by the expensive network's numbers.
-    """
+    """What was chosen: ``network`` and ``settings`` for ingest; ``front`` is what there was, ``calls`` the price."""
 
     network: Specialised
     settings: Settings
     chosen: Scored
     front: Front
     calls: int
-    mix: NDArray[np.float64]
 
 
 def tune(
@@ -84,7 +79,6 @@ class Search:
         calibration = np.concatenate([training, _within(footage, VALIDATION, "choose on")])
         self._asked = dominant(footage.labels[calibration])
         crops, labels = [footage.crops[n] for n in training.tolist()], footage.labels[training]
-        self.mix = np.bincount(labels, minlength=len(footage.classes)) / len(labels)
         self.networks = [
             specialise(crops, labels, footage.classes, architecture, most=grid.most, steps=grid.steps, seed=seed)
             for architecture in grid.architectures
@@ -99,7 +93,7 @@ class Search:
         network = self.networks[best.setting.network]
         k = min(best.setting.k, len(network.classes))
         settings = Settings(k=k, threshold=best.setting.threshold, active=self.grid.active, differencing=0)
-        return Tuned(network, settings, best, points, self._truth.calls, self.mix)
+        return Tuned(network, settings, best, points, self._truth.calls)
 
     def _all(self, number: int) -> Iterator[Scored]:
         network = self.networks[number]

@@ -18,7 +18,7 @@ class ComposedStream(VideoWorkload):
 
     name: ClassVar[str] = "composed-stream"
     minutes: float = Field(3.0, ge=0.5, description="length of the video")
-    pause: PositiveFloat = Field(11.0, description="seconds between two things on one of two lanes, in the mean")
+    pause: PositiveFloat = Field(20.0, description="seconds between two things on one of two lanes, in the mean")
 
     def prepare(self) -> None:
         """Fetch the background and the cut-outs, and train the expensive network unless it is there."""

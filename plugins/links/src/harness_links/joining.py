@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from harness_links.torchrun import Torchrun
 
 BOOT = Path("/proc/sys/kernel/random/boot_id")
+NETWORK = Path("/proc/self/ns/net")
 LOOPBACK = "127.0.0.1"
 
 
@@ -70,9 +71,9 @@ def _on_gpu(gpu: str, wire: Wire, place: Place, job: Job[Any], host: str) -> Ite
 
 
 def machine() -> str:
-    """What tells this machine, since its start, from every other."""
+    """What tells this machine, since its start, from every other; a container with a network of its own is one too."""
     try:
-        return BOOT.read_text(encoding="ascii").strip()
+        return f"{BOOT.read_text(encoding='ascii').strip()} {NETWORK.readlink()}"
     except OSError:
         return socket.gethostname()
 

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 import pytest
 from pydantic import BaseModel, ConfigDict, Field
 
-from harness.export import to_perfetto, write_csv
+from harness.report.export import to_perfetto, write_csv
 from harness.trace import TraceWriter
 from harness.tracefile import Trace, merge
 

@@ -13,6 +13,7 @@ from harness.errors import HarnessError
 
 DISTRIBUTION = re.compile(r"[a-z0-9]([a-z0-9._-]*[a-z0-9])?", re.IGNORECASE)
 FILES = {
+    "gitignore.in": ".gitignore",
     "pyproject.toml.in": "pyproject.toml",
     "README.md.in": "README.md",
     "package.py.in": "src/$module/__init__.py",
@@ -31,7 +32,7 @@ def new(name: str, parent: Path = Path()) -> Path:
     for source, target in FILES.items():
         path = folder / Template(target).substitute(words)
         path.parent.mkdir(parents=True, exist_ok=True)
-        text = files("harness").joinpath("template", source).read_text(encoding="utf-8")
+        text = files("harness.testing").joinpath("template", source).read_text(encoding="utf-8")
         path.write_text(Template(text).substitute(words), encoding="utf-8")
     return folder
 

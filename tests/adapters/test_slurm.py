@@ -11,8 +11,8 @@ from pathlib import Path
 import psutil
 import pytest
 
+from harness.adapters.slurm import parameters
 from harness.errors import HarnessError
-from harness.slurm import parameters
 from tests.conftest import Harness
 from tests.test_process import until
 

@@ -1,0 +1,92 @@
+"""What tuning leaves: a file with the network, the settings, and what the stream was like, which ingest takes."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from harness import HarnessError
+from harness_focus.catalogue import expensive
+from harness_focus.clustered import clustered
+from harness_focus.drift import kinds
+from harness_focus.indexing import Settings
+from harness_focus.selection import TARGET
+from harness_focus.specialised import Specialised
+from harness_focus.teaching import STEPS
+from harness_focus.tuning import Grid, embedded, tune
+
+if TYPE_CHECKING:
+    from harness_focus.drift import Counts
+    from harness_focus.footage import Footage
+    from harness_focus.gathering import Gathering
+    from harness_focus.selection import Policy
+    from harness_focus.tuning import Tuned
+
+
+@dataclass(frozen=True)
+class How:
+    """How to tune: to which expensive network, by its name in the catalogue; ``sample`` is in seconds of video."""
+
+    expert: str
+    policy: Policy = "balance"
+    target: float = TARGET
+    sample: float = 600.0
+    steps: int = STEPS
+    seed: int = 0
+
+
+@dataclass(frozen=True, eq=False)
+class TunedModel:
+    """A network and settings for a stream, and how they were found.
+
+    ``shown`` is how many tracks of each of the network's classes the stream had.
+    """
+
+    network: Specialised
+    settings: Settings
+    shown: Counts
+    how: How
+
+    def save(self, path: Path) -> None:
+        """Write one file, whole or not at all."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=path.parent) as folder:
+            held = torch.load(self.network.save(Path(folder)), weights_only=True)
+            more = {"settings": asdict(self.settings), "shown": self.shown.tolist(), "how": asdict(self.how)}
+            partial = Path(folder) / path.name
+            torch.save({**held, **more}, partial)
+            partial.replace(path)
+
+    @classmethod
+    def load(cls, path: Path) -> TunedModel:
+        """Read what ``save`` wrote. Raises HarnessError for any other file."""
+        network = Specialised.load(path)
+        held = torch.load(path, weights_only=True)
+        try:
+            return cls(network, Settings(**held["settings"]), np.array(held["shown"]), How(**held["how"]))
+        except (KeyError, TypeError) as error:
+            raise HarnessError(f"is no tuned model; harness focus tune makes one: {error}", where=str(path)) from None
+
+
+def tuned_to(
+    objects: Gathering, how: How, *, tell: Callable[[int, int], None] = lambda done, all_: None
+) -> tuple[TunedModel, Tuned]:
+    """Label a sample of what was gathered, teach, and choose; ``tell`` hears how many of how many labels there are."""
+    expert = expensive(how.expert)
+    footage = objects.footage(expert, sample=how.sample, seed=how.seed, tell=tell)
+    grid = Grid(steps=how.steps)
+    found = tune(footage, expert, policy=how.policy, seed=how.seed, target=how.target, grid=grid)
+    return TunedModel(found.network, found.settings, shown(found.network, found.settings, footage), how), found
+
+
+def shown(network: Specialised, settings: Settings, footage: Footage) -> Counts:
+    """How many tracks of each of its classes a stream has, as its clusters say: no expensive network is asked."""
+    found = embedded(network, footage)
+    index = clustered(*found, network.classes, threshold=settings.threshold, active=settings.active)
+    return kinds(index.ranks.argmin(1)[index.cluster], footage.tracks, len(network.classes))
