@@ -9,6 +9,7 @@ import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from fnmatch import fnmatchcase
+from functools import lru_cache
 from pathlib import Path
 from typing import IO
 
@@ -27,8 +28,7 @@ def extract(archive: Path, pattern: str, target: Path) -> None:
 @contextmanager
 def _member(archive: Path, pattern: str) -> Iterator[IO[bytes]]:
     if archive.is_dir():
-        files = (str(path.relative_to(archive)) for path in archive.rglob("*") if path.is_file())
-        with (archive / _fitting(pattern, files, archive)).open("rb") as file:
+        with (archive / _fitting(pattern, _files(archive), archive)).open("rb") as file:
             yield file
     elif fnmatchcase(archive.name, pattern) or not (zipfile.is_zipfile(archive) or tarfile.is_tarfile(archive)):
         with archive.open("rb") as file:
@@ -42,6 +42,12 @@ def _member(archive: Path, pattern: str) -> Iterator[IO[bytes]]:
             content = tarred.extractfile(_fitting(pattern, names, archive))
             assert content is not None
             yield content
+
+
+@lru_cache(maxsize=1)
+def _files(folder: Path) -> tuple[str, ...]:
+    """What a folder holds, listed once however many members are taken out of it."""
+    return tuple(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
 
 
 def _fitting(pattern: str, names: Iterable[str], archive: Path) -> str:

@@ -25,7 +25,9 @@ if TYPE_CHECKING:
 
 TRAINING, VALIDATION, TEST = 0, 1, 2
 BLOCK = 20  # seconds of the stream that belong to one part; fewer where a stream has not two rounds of them
-ROUND = (TRAINING, VALIDATION, TEST, TEST)  # the parts of as many blocks, in an order drawn for each round
+# The parts of as many blocks, in an order drawn for each round. Validation is the larger half of calibration: what is
+# known for sure of a setting is bounded by how many tracks it was tried on, and teaching needs fewer.
+ROUND = (TRAINING, VALIDATION, VALIDATION, TEST, TEST)
 BATCH = 16  # crops a call of the expensive network
 AGAIN = 32  # labels that are worked out again
 
