@@ -35,7 +35,7 @@ def expand(claim: ClaimSpec, cells: Sequence[CellSpec]) -> list[tuple[ClaimSpec,
 
 
 def spoken(claim: ClaimSpec) -> str:
-    """The measure, and what its names stand for: ``a.risk / b.risk, a: strsaga, b: sgd``."""
+    """The measure, and what its names stand for: ``a.risk / b.risk, a: saga, b: sgd``."""
     compared = [axis for axis in COORDINATES if axis not in shared_axes(claim)]
     named = []
     for alias, selector in claim.cells.items():
