@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from harness_focus.footage import TEST, TRAINING, VALIDATION, Footage
 from harness_focus.scoring import Outcomes
-from harness_focus.selection import Bounds, Scored, Setting, front, units
+from harness_focus.selection import CONFIDENCE, Bounds, Scored, Setting, front, units
 
 
 def tracks_of(count: int, *, part: int = VALIDATION) -> Footage:
@@ -45,14 +45,14 @@ def test_without_an_error_the_bound_is_that_of_jeffreys_prior(count):
     grid = (np.arange(400_000) + 0.5) / 400_000
     density = grid ** (count - 1) * (1 - grid) ** -0.5  # Beta(count, 1/2)
     cumulated = np.cumsum(density) / density.sum()
-    assert sure == pytest.approx(grid[np.searchsorted(cumulated, 0.05)], abs=0.003)
+    assert sure == pytest.approx(grid[np.searchsorted(cumulated, 1 - CONFIDENCE)], abs=0.003)
 
 
 def test_a_recall_below_the_target_is_seldom_held_for_sure():
     footage, rng = tracks_of(100), np.random.default_rng(0)
     bounds = Bounds(footage, seed=0)
     sure = [bounds(outcomes_of(footage, rng.random(100) < 0.1))[3] for _ in range(300)]
-    assert 0 < np.mean(np.array(sure) > 0.9) <= 0.1
+    assert 0 < np.mean(np.array(sure) > 0.9) <= 1 - CONFIDENCE + 0.07
 
 
 def test_a_track_is_one_unit_however_long_it_lasts():

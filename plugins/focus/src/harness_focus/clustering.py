@@ -63,14 +63,13 @@ class Clustering:
     def __init__(self, *, threshold: float, limit: int = 100, first: int = 0) -> None:
         self.threshold, self.limit, self.next = threshold, limit, first
         self.active: list[Cluster] = []
-        self._centroids = np.zeros((0, 0), dtype=np.float32)
+        self._centroids = np.zeros((0, 0), dtype=np.float32)  # a row for each active cluster, and room for more
 
     def resume(self, clusters: list[Cluster], following: int) -> None:
         """Go on with clusters that were active before; ``following`` is the next new cluster's number."""
-        self.active, self.next = list(clusters), following
-        self._centroids = np.zeros((0, 0), dtype=np.float32)
-        if clusters:
-            self._stack()
+        self.active, self.next = [], following
+        for cluster in clusters:
+            self._activate(cluster)
 
     def add(self, feature: Vector, probabilities: Vector) -> Joined:
         """Put an object into a cluster."""
@@ -93,15 +92,23 @@ class Clustering:
     def _begin(self, feature: Vector, probabilities: Vector) -> Joined:
         cluster = Cluster(self.next, feature.copy(), probabilities.copy(), feature.copy())
         self.next += 1
-        self.active.append(cluster)
+        self._activate(cluster)
         if len(self.active) > self.limit:
-            smallest = min(range(len(self.active) - 1), key=lambda n: self.active[n].size)
-            del self.active[smallest]
-        self._stack()
+            self._close(min(range(len(self.active) - 1), key=lambda n: self.active[n].size))
         return Joined(cluster, new=True, representative=True)
 
-    def _stack(self) -> None:
-        self._centroids = np.stack([cluster.centroid for cluster in self.active])
+    def _activate(self, cluster: Cluster) -> None:
+        count = len(self.active)
+        if count >= len(self._centroids):
+            room = np.zeros((count + 1, len(cluster.centroid)), dtype=np.float32)
+            self._centroids = np.concatenate([self._centroids.reshape(-1, room.shape[1]), room])
+        self._centroids[count] = cluster.centroid
+        self.active.append(cluster)
+
+    def _close(self, place: int) -> None:
+        count = len(self.active)
+        self._centroids[place : count - 1] = self._centroids[place + 1 : count]
+        del self.active[place]
 
 
 def _distance(a: Vector, b: Vector) -> float:

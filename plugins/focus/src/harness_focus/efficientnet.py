@@ -33,10 +33,9 @@ class SameConv(nn.Conv2d):
     def forward(self, x: Tensor) -> Tensor:
         """Pad, then convolve."""
         high, wide = (_padding(size, self.kernel_size[0], self.stride[0]) for size in x.shape[-2:])
-        if high or wide:
-            x = functional.pad(x, (wide // 2, wide - wide // 2, high // 2, high - high // 2))
-        convolved: Tensor = self._conv_forward(x, self.weight, self.bias)
-        return convolved
+        if high % 2 or wide % 2:  # a convolution's own padding, which copies nothing, is the same on all sides
+            x, high, wide = functional.pad(x, (wide // 2, wide - wide // 2, high // 2, high - high // 2)), 0, 0
+        return functional.conv2d(x, self.weight, self.bias, self.stride, (high // 2, wide // 2), 1, self.groups)
 
 
 def _padding(size: int, kernel: int, stride: int) -> int:

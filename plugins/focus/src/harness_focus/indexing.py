@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from harness_focus.networks import CheapNetwork
     from harness_focus.video import Image
 
-BATCH = 32  # objects that the network gets at once
+BATCH = 64  # objects that the network gets at once
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -13,14 +14,25 @@ from harness import HarnessError
 Apply = Callable[..., Any]
 
 
+@dataclass(frozen=True, eq=False)
+class Place:
+    """Where an array lies beside others: in ``memory``, (rows, numbers), from one column on; ``seen`` is its part."""
+
+    memory: NDArray[Any]
+    column: int
+    seen: NDArray[Any]
+
+
 class DistArray:
     """A dense array that a plan may divide over workers; on one machine it is a NumPy array.
 
-    ``values`` is the array itself, which a loop's body gets; its shape is the array's for good.
+    ``values`` is the array itself, which a loop's body gets; its shape is the array's for good. Compiling a loop may
+    move an array that nobody else holds (``place``): ``values`` is a part of a larger one from then on.
     """
 
     def __init__(self, values: ArrayLike, *, dtype: DTypeLike | None = None) -> None:
         self.values: NDArray[Any] = np.asarray(values, dtype=dtype)
+        self.place: Place | None = None
         if self.values.ndim == 0:
             raise HarnessError(
                 "a DistArray has at least one dimension; a single number is an Accumulator or an argument"
@@ -42,6 +54,18 @@ class DistArray:
     def dtype(self) -> np.dtype[Any]:
         """The type of its elements."""
         return self.values.dtype
+
+    def lie_in(self, memory: NDArray[Any], column: int) -> None:
+        """Move to some columns of memory that other arrays lie in too."""
+        seen = memory[:, column] if self.values.ndim == 1 else memory[:, column : column + self.shape[1]]
+        self.place = Place(memory, column, seen)
+        self.settle()
+
+    def settle(self) -> None:
+        """Bring values that were given since then to where the array lies."""
+        if self.place is not None and self.values is not self.place.seen and self.shape == self.place.seen.shape:
+            self.place.seen[...] = self.values
+            self.values = self.place.seen
 
     def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> NDArray[Any]:
         return np.array(self.values, dtype=dtype, copy=copy)

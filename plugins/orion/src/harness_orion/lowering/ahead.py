@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from harness_orion.arrays import DistArray
+from numpy.typing import NDArray
+
+from harness_orion.lowering.beside import Beside
 from harness_orion.lowering.fuse import Uses, users
 from harness_orion.lowering.ir import Elem, Loop, Set, Stmt
 from harness_orion.space import Entries, Space
@@ -16,14 +18,16 @@ MOST = 512  # bytes under one index: longer stretches are what the processor for
 SMALL = 2**16  # bytes of an array that stays in the cache anyway
 
 
-def fetches(statements: Sequence[Stmt], names: Sequence[str], space: Space, arguments: Mapping[str, Any]) -> list[str]:
+def fetches(
+    statements: Sequence[Stmt], names: Sequence[str], space: Space, arrays: Mapping[str, NDArray[Any]], beside: Beside
+) -> list[str]:
     """Lines that fetch what the key selects of large arrays ``TURNS`` entries ahead; none for a dense space.
 
     ``names`` are those of the key's numbers.
     """
     if not isinstance(space, Entries):
         return []
-    large = {f"{n}_": a for n, a in arguments.items() if isinstance(a, DistArray) and a.values.nbytes > SMALL}
+    large = {name: array for name, array in {**arrays, **beside.memories}.items() if array.nbytes > SMALL}
     found = sorted(
         {(e.array, names.index(str(e.subscripts[0]))) for e in _elements(statements) if e.subscripts[0] in names}
     )
@@ -31,7 +35,7 @@ def fetches(statements: Sequence[Stmt], names: Sequence[str], space: Space, argu
         f"fetch({array}, soon{dim}, {byte})"
         for array, dim in found
         if array in large
-        for byte in _bytes(large[array].values.strides[0])
+        for byte in _bytes(large[array].strides[0], begins=array in beside.memories)
     ]
     if not lines:
         return []
@@ -48,7 +52,8 @@ def _elements(statements: Sequence[Stmt]) -> Iterator[Elem]:
             yield from (e for e in uses.reads | uses.writes if isinstance(e, Elem))
 
 
-def _bytes(size: int) -> list[int]:
-    """One byte of each cache line that so many bytes may lie in, wherever the first line begins."""
+def _bytes(size: int, *, begins: bool) -> list[int]:
+    """One byte of each cache line that so many bytes may lie in; ``begins``: the first begins with a line."""
     size = min(abs(size), MOST)
-    return sorted({*range(0, size, LINE), size - 1}) if size > LINE // 4 else [0]
+    every = [*range(0, size, LINE)]
+    return every if begins or size <= LINE // 4 else sorted({*every, size - 1})

@@ -16,8 +16,10 @@ from typing import Any
 from numpy.typing import NDArray
 
 from harness_orion.analysis.plan import Plan
+from harness_orion.arrays import DistArray
 from harness_orion.lowering import calls as _calls  # noqa: F401 (registers how calls are lowered)
 from harness_orion.lowering.ahead import fetches
+from harness_orion.lowering.beside import Beside
 from harness_orion.lowering.bodies import argument_things, key_things, scope_of, val_thing
 from harness_orion.lowering.emit import Writer, indented
 from harness_orion.lowering.fuse import checks_in, fused
@@ -37,8 +39,9 @@ TURNS = 8
 class Lowered:
     """A generated function ``run(start, stop, at, *keys, *values, *arguments, *tables)``.
 
-    ``tables``: arrays captured from outside. ``types``: those of scalar accumulators, by name. ``sums``: it adds up
-    floats, whose order is then left to the compiler. ``exact``: no result depends on that, or on rounding.
+    ``tables``: arrays captured from outside, and what arrays lie in beside others. ``types``: those of scalar
+    accumulators, by name. ``sums``: it adds up floats, whose order is then left to the compiler. ``exact``: no result
+    depends on that, or on rounding.
     """
 
     text: str
@@ -106,11 +109,14 @@ def _index_names(plan: Plan) -> list[str]:
 def _written(plan: Plan, columns: Sequence[Any], arguments: Mapping[str, Any], shared: Shared) -> Lowered:
     things = argument_things(arguments, shared.types)
     before, statements = _hoisted(fused(shared.out), things, shared)
+    beside = Beside.of(arguments)
+    before, statements = beside.written(before), beside.written(statements)
+    arrays = {f"{n}_": a.values for n, a in arguments.items() if isinstance(a, DistArray)}
     writer = Writer([*before, *statements], list(shared.rows))
     names = _index_names(plan)
     keys = [f"{n}_{d}" for d, n in enumerate(names)]
     head = [
-        *fetches(statements, keys, shared.space, arguments),
+        *fetches(statements, keys, shared.space, arrays, beside),
         *(f"{k} = np.int64(key{d}[e])" for d, k in enumerate(keys)),
     ]
     if checks_in(statements):
@@ -127,11 +133,13 @@ def _written(plan: Plan, columns: Sequence[Any], arguments: Mapping[str, Any], s
         *(f"value{n}" for n in range(len(columns))),
         *(p for name, thing in things.items() for p in _parameters(name, thing)),
         *shared.tables,
+        *beside.memories,
     ]
     ahead = writer.lines(before) if before else []
     lines = [f"def run({', '.join(parameters)}):", *indented([*rows, *ahead, "for e in range(start, stop):", *turn])]
     exact = not (shared.sums or shared.rounded)
-    return Lowered("\n".join(lines) + "\n", tuple(shared.tables.values()), shared.types, shared.sums, exact)
+    tables = (*shared.tables.values(), *beside.memories.values())
+    return Lowered("\n".join(lines) + "\n", tables, shared.types, shared.sums, exact)
 
 
 def _hoisted(statements: list[Stmt], things: Mapping[str, Thing], shared: Shared) -> tuple[list[Stmt], list[Stmt]]:

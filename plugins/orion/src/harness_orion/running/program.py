@@ -21,6 +21,7 @@ from harness_orion.compiling.kernel import How, Kernel, build_kernel
 from harness_orion.compiling.views import own, reduce, refuse_nan
 from harness_orion.reading.values import SPACE
 from harness_orion.running.packing import Packed, columns, pack, repack, unpack
+from harness_orion.running.records import lay_side_by_side
 from harness_orion.running.threads import Step, run_steps, steps_of
 from harness_orion.running.tiles import arranged
 from harness_orion.space import Space
@@ -71,6 +72,9 @@ class Program:
         Raises HarnessError for a subscript out of range and an exception of the body, naming the key; for NaN, after
         the pass, naming the element. The arrays are then as far as the pass has come.
         """
+        for argument in self.arguments.values():
+            if isinstance(argument, DistArray):
+                argument.settle()
         owned = self._owned
         try:
             run_steps(self.steps, lambda step: self._run(step, owned[step.worker]))
@@ -137,6 +141,7 @@ def compile_plan(
     steps = tuple(steps_of(plan, clocks))
     positions = arranged(plan, space, [b.positions for clock in clocks for b in clock], drawn)
     packed = pack(space, positions, np.array([s.stop for s in steps], dtype=np.int64))
+    lay_side_by_side(plan, arguments)
     kernel = build_kernel(plan, space, arguments, function)
     flushes = {n: build_flush(a) for n, a in arguments.items() if isinstance(a, DistArrayBuffer)}
     return Program(plan, space, arguments, kernel, packed, steps, flushes, finite)
