@@ -29,14 +29,14 @@ def sample(way: TomotopyLda, job: Job[LoopWorkload]) -> None:
         workload: Any = job.workload
         with worker.trace.span("prepare"):
             model = made(workload, job.seed)
-        done = 0
+        done, updates = 0, workload.updates
         worker.trace.begin()
         while not job.spent(epochs=done, steps=done):
             passes = stretch(job, done)
             with worker.work("pass", step=done):
                 train(model, way, passes)
             for step in range(done + 1, done + passes + 1):
-                worker.trace.count("updates", workload.updates, step=step)
+                worker.trace.count("updates", updates, step=step)
             done += passes
             with worker.trace.span("evaluate", step=done):
                 scores = workload.judged(*counts(model, workload.text()))

@@ -49,10 +49,15 @@ class Ratings:
         return float(np.sqrt(np.mean(np.square(errors, dtype=np.float64))))
 
 
+def held_out(count: int) -> int:
+    """How many of so many ratings judge."""
+    return int(count * HELD_OUT)
+
+
 def split(ratings: Ratings, seed: int) -> tuple[Ratings, Ratings]:
     """Ratings to train with and to judge by, both in random order."""
     order = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(1,))).permutation(len(ratings))
-    held = int(len(ratings) * HELD_OUT)
+    held = held_out(len(ratings))
     return ratings.take(order[held:]), ratings.take(order[:held])
 
 

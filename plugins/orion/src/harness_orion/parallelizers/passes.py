@@ -26,14 +26,14 @@ def run_passes(worker: Worker, arrays: tuple[Any, ...], run: Pass) -> None:
     """Run passes on the only worker, scoring the arrays now and then."""
     job, trace = worker.job, worker.trace
     workload: LoopWorkload = job.workload
-    done = 0
+    done, updates = 0, workload.updates
     trace.begin()
     while not job.spent(epochs=done, steps=done):
         with worker.work("pass", step=done):
             run()
             workload.advance(arrays, done + 1)
         done += 1
-        trace.count("updates", workload.updates, step=done)
+        trace.count("updates", updates, step=done)
         if done % workload.evaluate_every == 0:
             evaluate(worker, arrays, done)
     if done % workload.evaluate_every:

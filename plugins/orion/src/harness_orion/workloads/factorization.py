@@ -44,7 +44,10 @@ class Factorization(LoopWorkload):
     @property
     def updates(self) -> int:
         """One a rating."""
-        return len(self.parts(0)[0])
+        from harness_orion.applications.ratings import held_out
+
+        ratings = len(_ratings(self.ratings, self.count, (self.users, self.items), self.exponent))
+        return ratings - held_out(ratings)
 
     def loop(self, seed: int) -> Loop:
         """The body over the ratings."""
