@@ -6,6 +6,7 @@ from harness import TraceWriter
 from harness.tracefile import Trace, merge
 from harness_focus.metrics import (
     METRICS,
+    FrontRange,
     FrontSize,
     IngestCalls,
     IngestCost,
@@ -77,6 +78,17 @@ def test_multiply_adds_are_calls_times_a_call(tmp_path):
 @pytest.mark.parametrize(("met", "counted"), [(True, 4), (False, 0)])
 def test_the_fronts_points_count_where_they_meet_the_target(met, counted, tmp_path):
     assert FrontSize().measure(trace_of(tmp_path, front=[{"ingest": 1.0}] * 4, met=met)) == counted
+
+
+def test_the_fronts_range_is_from_its_dearest_to_its_cheapest_point(tmp_path):
+    points = [{"ingest": 2.0, "query": 90.0}, {"ingest": 5.0, "query": 30.0}, {"ingest": 8.0, "query": 10.0}]
+    trace = trace_of(tmp_path, front=points)
+    assert FrontRange(cost="ingest").measure(trace) == 4
+    assert FrontRange(cost="query").measure(trace) == 9
+
+
+def test_without_a_front_there_is_no_range(tmp_path):
+    assert FrontRange().measure(trace_of(tmp_path)) is None
 
 
 @pytest.mark.parametrize("metric", METRICS, ids=lambda metric: metric.name)

@@ -112,7 +112,9 @@ def test_a_stream_too_short_to_choose_on_is_refused(footage):
 
 def test_clusters_made_beforehand_are_those_of_ingest(squares: Squares, footage: Footage, tmp_path: Path):
     network = Cheap()
-    ingest = begin(tmp_path / "index.db", "squares", network, Settings(threshold=0.15, k=2, active=5, differencing=0.0))
+    ingest = begin(
+        tmp_path / "index.db", "squares", network, Settings(threshold=0.15, k=2, active=5, differencing=0.0, whole=True)
+    )
     segments = list(ingest.run(Video(str(squares.video(0))).frames()))
     assert sum(segment.counts["objects"] for segment in segments) == len(footage.labels)
     beforehand = clustered(*embedded(network, footage), network.classes, threshold=0.15, active=5)

@@ -22,12 +22,13 @@ def ingest(
     videos: Annotated[list[str], typer.Argument(metavar="VIDEO...", help="Files, devices, or addresses of cameras.")],
     index: Folder = Path("focus-index"),
     tuned: Annotated[
-        Path | None, typer.Option(metavar="MODEL", help="What harness focus tune wrote, in place of the next four.")
+        Path | None, typer.Option(metavar="MODEL", help="What harness focus tune wrote, in place of the next five.")
     ] = None,
     network: Annotated[str, typer.Option(help="The cheap network: lite0, lite1 or lite2, @ its pixels.")] = "lite0@64",
     k: Annotated[int, typer.Option("-k", min=1, help="Classes that are ranked for each cluster.")] = 10,
     threshold: Annotated[float, typer.Option(min=0, help="Distance of features under which an object joins.")] = 0.6,
     differencing: Annotated[float, typer.Option(min=0, help="Difference of grey levels; 0 turns it off.")] = 2.0,
+    whole: Annotated[bool, typer.Option("--whole", help="Leave out objects that the picture's border cuts.")] = False,
     window: Annotated[
         float, typer.Option(min=1, help="Seconds after which what is shown is compared with what was tuned to.")
     ] = 600.0,
@@ -49,7 +50,7 @@ def ingest(
     if len(videos) > 1:
         options = [f"--index={index}", f"--network={network}", f"-k{k}", f"--threshold={threshold}"]
         options += [f"--differencing={differencing}", f"--window={window}", f"--parent={os.getpid()}"]
-        options += [f"--tuned={tuned}"] * bool(tuned) + ["--respecialise"] * respecialise
+        options += [f"--tuned={tuned}"] * bool(tuned) + ["--respecialise"] * respecialise + ["--whole"] * whole
         options += {True: ["--live"], False: ["--recorded"], None: []}[live]
         failed = each_alone({video: ["focus", "ingest", *options, "--", video] for video in videos})
         raise typer.Exit(2 if failed else 0)
@@ -59,7 +60,7 @@ def ingest(
     from harness_focus.ingest_command import Watched, ingest_one, made_with
 
     ((video, path),) = paths.items()
-    made = made_with(tuned, network=network, k=k, threshold=threshold, differencing=differencing)
+    made = made_with(tuned, network=network, k=k, threshold=threshold, differencing=differencing, whole=whole)
     ingest_one(video, path, made, Watched(window, respecialise), live=live)
 
 

@@ -6,7 +6,7 @@ Objects and labels are found once and kept by content. A few labels are worked o
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,7 +14,9 @@ import numpy as np
 
 from harness import HarnessError
 from harness_focus.kept import kept, named
+from harness_focus.motion import Box
 from harness_focus.objects import objects_of
+from harness_focus.video import Video
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -45,7 +47,7 @@ class Footage:
     frames: NDArray[np.int64]
     seconds: NDArray[np.float64]
     boxes: NDArray[np.int64]
-    crops: Sequence[Image]
+    crops: Crops
     labels: NDArray[np.int64]
     classes: tuple[str, ...]
     frames_in: Mapping[int, int]
@@ -57,14 +59,30 @@ class Footage:
         """Which objects lie in a part."""
         return np.flatnonzero(self.parts[self.seconds.astype(np.int64)] == part)
 
+    def whole(self, width: int, height: int) -> Footage:
+        """Without the objects that the border of pictures of this size cuts."""
+        some = np.flatnonzero([Box(*row).inside(width, height) for row in self.boxes.tolist()])
+        return replace(
+            self,
+            frames=self.frames[some],
+            seconds=self.seconds[some],
+            boxes=self.boxes[some],
+            crops=self.crops.some(some),
+            labels=self.labels[some],
+            tracks=self.tracks[some],
+        )
 
-def footage_of(video: Path, expert: ExpensiveNetwork, seed: int) -> Footage:
-    """Find, label and divide a video's objects. Raises HarnessError where kept labels are not the network's."""
+
+def footage_of(video: Path, expert: ExpensiveNetwork, seed: int, *, whole: bool = False) -> Footage:
+    """Find, label and divide a video's objects; ``whole`` leaves out those that the picture's border cuts.
+
+    Raises HarnessError where kept labels are not the network's.
+    """
     objects = objects_of(video)
     labels, classes = _labelled(objects, expert)
-    whole = objects.frame_seconds.astype(np.int64)
-    numbers, counts = np.unique(whole, return_counts=True)
-    return Footage(
+    times = objects.frame_seconds.astype(np.int64)
+    numbers, counts = np.unique(times, return_counts=True)
+    footage = Footage(
         frames=objects.frames,
         seconds=objects.frame_seconds[objects.frames],
         boxes=objects.boxes,
@@ -73,9 +91,13 @@ def footage_of(video: Path, expert: ExpensiveNetwork, seed: int) -> Footage:
         classes=classes,
         frames_in=dict(zip(numbers.tolist(), counts.tolist(), strict=True)),
         frame_seconds=objects.frame_seconds,
-        parts=divided(int(whole.max()) + 1, seed),
+        parts=divided(int(times.max()) + 1, seed),
         tracks=objects.tracks,
     )
+    if not whole:
+        return footage
+    pictures = Video(str(video))
+    return footage.whole(pictures.width, pictures.height)
 
 
 def divided(seconds: int, seed: int) -> NDArray[np.int8]:

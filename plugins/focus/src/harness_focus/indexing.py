@@ -30,7 +30,8 @@ class Settings:
     """What an index is made with; queries may ask for fewer than ``k`` classes.
 
     ``threshold`` is the clustering's T, ``active`` its M; ``differencing`` a difference of grey levels, 0 for none;
-    each ``renewed`` frames a background takes over that learned from the ``relearn`` frames before.
+    each ``renewed`` frames a background takes over that learned from the ``relearn`` frames before. ``whole`` leaves
+    out objects that the picture's border cuts.
     """
 
     k: int = 4
@@ -42,6 +43,7 @@ class Settings:
     margin: float = 0.15
     renewed: int = 2000
     relearn: int = 400
+    whole: bool = False
 
 
 @dataclass(eq=False)

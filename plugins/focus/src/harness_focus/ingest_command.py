@@ -50,11 +50,11 @@ class Watched:
     respecialise: bool
 
 
-def made_with(tuned: Path | None, *, network: str, k: int, threshold: float, differencing: float) -> Made:
+def made_with(tuned: Path | None, *, network: str, k: int, threshold: float, differencing: float, whole: bool) -> Made:
     """What the options say; a tuned model before all others."""
     if tuned:
         return Made.of(tuned)
-    return Made(cheap(network), Settings(k=k, threshold=threshold, differencing=differencing))
+    return Made(cheap(network), Settings(k=k, threshold=threshold, differencing=differencing, whole=whole))
 
 
 def ingest_one(source: str, path: Path, made: Made, watched: Watched, *, live: bool | None) -> None:

@@ -196,8 +196,30 @@ class FrontSize(VideoMetric):
         return float(len(front["points"]) if front["met"] else 0) if front else None
 
 
+class FrontRange(VideoMetric):
+    """What the policies can choose between: the greatest cost on the front over the least, of ingest or of a query.
+
+    Costs are those that the choice was made by, in calls of the expensive network. At its ends, the front is what
+    opt-ingest and opt-query take.
+    """
+
+    name: ClassVar[str] = "front_range"
+    unit: ClassVar[str] = "ratio"
+    better: ClassVar[Way] = "higher"
+    exact: ClassVar[bool] = True
+
+    cost: Literal["ingest", "query"] = Field("query", description="which of the two costs")
+
+    def measure(self, trace: Trace) -> float | None:
+        """Divide."""
+        front = trace.fact("front")
+        costs = [point[self.cost] for point in front["points"]] if front else []
+        return max(costs) / min(costs) if costs and min(costs) else None
+
+
 METRICS: tuple[type[Metric], ...] = (
     CallSeconds,
+    FrontRange,
     FrontSize,
     IndexBytes,
     IngestCalls,

@@ -12,7 +12,8 @@ if TYPE_CHECKING:
     from harness_focus.video import Image
 
 OPEN, CLOSE = (3, 3), (9, 15)  # pixels, wide and high: specks go, a walker's legs and trunk stay together
-WHOLE = 0.5  # a box over this share of the picture is a change of light
+CHANGE = 0.5  # a box over this share of the picture is a change of light
+EDGE = 2  # pixels; nearer to the picture's border than this, more of an object may lie beyond
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,11 @@ class Box:
         right, bottom = min(self.x + self.width + dx, width), min(self.y + self.height + dy, height)
         return Box(left, top, right - left, bottom - top)
 
+    def inside(self, width: int, height: int) -> bool:
+        """Whether it keeps clear of the border of a picture."""
+        right, bottom = self.x + self.width, self.y + self.height
+        return min(self.x, self.y, width - right, height - bottom) >= EDGE
+
     def of(self, image: Image) -> Image:
         """What an image shows inside."""
         return image[self.y : self.y + self.height, self.x : self.x + self.width]
@@ -52,16 +58,18 @@ class Motion:
     """Finds what moves, picture after picture.
 
     ``area`` is the least size of an object in pixels, ``margin`` what is added around it, ``warm_up`` the pictures at
-    the start in which the background is still being learned.
+    the start in which the background is still being learned. ``whole`` leaves out what the picture's border cuts.
     """
 
-    def __init__(self, *, area: int = 300, margin: float = 0.15, history: int = 500, warm_up: int = 10) -> None:
+    def __init__(
+        self, *, area: int = 300, margin: float = 0.15, history: int = 500, warm_up: int = 10, whole: bool = False
+    ) -> None:
         import cv2
 
         self._subtractor: Any = cv2.createBackgroundSubtractorMOG2(history=history, detectShadows=False)
         self._open = cv2.getStructuringElement(cv2.MORPH_RECT, OPEN)
         self._close = cv2.getStructuringElement(cv2.MORPH_RECT, CLOSE)
-        self.area, self.margin, self.warm_up = area, margin, warm_up
+        self.area, self.margin, self.warm_up, self.whole = area, margin, warm_up, whole
         self._seen = 0
 
     def boxes(self, image: Image) -> list[Box]:
@@ -77,5 +85,6 @@ class Motion:
         height, width = image.shape[:2]
         _, _, found, _ = cv2.connectedComponentsWithStats(mask)
         kept = [Box(*map(int, row[:4])) for row in found[1:] if row[4] > self.area]
-        moving = [box for box in kept if box.area < WHOLE * width * height]
-        return sorted((box.grown(self.margin, width, height) for box in moving), key=lambda box: (box.x, box.y))
+        moving = [box.grown(self.margin, width, height) for box in kept if box.area < CHANGE * width * height]
+        seen = [box for box in moving if not self.whole or box.inside(width, height)]
+        return sorted(seen, key=lambda box: (box.x, box.y))

@@ -24,14 +24,21 @@ GAP = 3  # frames that a track may be lost for
 
 
 class Crops(Sequence["Image"]):
-    """Pictures of different sizes in one file; each is read when it is asked for."""
+    """Pictures of different sizes in one file, all or some; each is read when it is asked for."""
 
-    def __init__(self, pixels: NDArray[np.uint8], boxes: NDArray[np.int64]) -> None:
+    def __init__(
+        self, pixels: NDArray[np.uint8], boxes: NDArray[np.int64], some: NDArray[np.int64] | None = None
+    ) -> None:
         self._pixels, self._boxes = pixels, boxes
         self._ends = np.cumsum(3 * boxes[:, 2] * boxes[:, 3])
+        self._which = np.arange(len(boxes)) if some is None else some
 
     def __len__(self) -> int:
-        return len(self._boxes)
+        return len(self._which)
+
+    def some(self, which: NDArray[np.int64]) -> Crops:
+        """Those at some places."""
+        return Crops(self._pixels, self._boxes, self._which[which])
 
     @overload
     def __getitem__(self, index: int) -> Image: ...
@@ -40,8 +47,9 @@ class Crops(Sequence["Image"]):
     def __getitem__(self, index: int | slice) -> Image | list[Image]:
         if isinstance(index, slice):
             return [self[n] for n in range(*index.indices(len(self)))]
-        wide, high = (int(size) for size in self._boxes[index, 2:])
-        end = int(self._ends[index])
+        number = self._which[index]
+        wide, high = (int(size) for size in self._boxes[number, 2:])
+        end = int(self._ends[number])
         return self._pixels[end - 3 * wide * high : end].reshape(high, wide, 3)
 
 

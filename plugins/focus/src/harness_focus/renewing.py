@@ -21,7 +21,7 @@ class RenewedMotion:
 
     def __init__(self, settings: Settings) -> None:
         self.period, self.lead = settings.renewed, min(settings.relearn, settings.renewed)
-        self._begin = partial(Motion, area=settings.area, margin=settings.margin)
+        self._begin = partial(Motion, area=settings.area, margin=settings.margin, whole=settings.whole)
         self._now, self._round = self._begin(), 0
         self._next: Motion | None = None
 

@@ -29,6 +29,7 @@ def tune(
     sample: Annotated[float, typer.Option(min=1, help="Seconds of video that it labels.")] = 600.0,
     steps: Annotated[int, typer.Option(min=1, help="Steps of each network's training.")] = 400,
     seed: Annotated[int, typer.Option(help="Of what is drawn at random.")] = 0,
+    whole: Annotated[bool, typer.Option("--whole", help="Leave out objects that the picture's border cuts.")] = False,
 ) -> None:
     """Choose a cheap network, T and K for a stream: label a sample, teach networks, keep what meets the target."""
     from harness_focus.gathering import gathered
@@ -37,10 +38,10 @@ def tune(
     from harness_focus.video import Video
 
     recording = Video(video, live=False)
-    objects = gathered(recording, Settings())
+    objects = gathered(recording, Settings(whole=whole))
     for problem in (*recording.problems, *recording.notes):
         typer.echo(f"{video}: {problem}", err=True)
-    model, found = tuned_to(objects, How(network, policy, target, sample, steps, seed), tell=_progress)
+    model, found = tuned_to(objects, How(network, policy, target, sample, steps, seed, whole), tell=_progress)
     model.save(output)
     # Piped into a file, a row is one line.
     Console(width=None if sys.stdout.isatty() else 120).print(_table(found))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -31,7 +31,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class How:
-    """How to tune: to which expensive network, by its name in the catalogue; ``sample`` is in seconds of video."""
+    """How to tune: to which expensive network, by its name in the catalogue; ``sample`` is in seconds of video.
+
+    ``whole``: to objects that the picture's border does not cut.
+    """
 
     expert: str
     policy: Policy = "balance"
@@ -39,6 +42,7 @@ class How:
     sample: float = 600.0
     steps: int = STEPS
     seed: int = 0
+    whole: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,7 +86,8 @@ def tuned_to(
     footage = objects.footage(expert, sample=how.sample, seed=how.seed, tell=tell)
     grid = Grid(steps=how.steps)
     found = tune(footage, expert, policy=how.policy, seed=how.seed, target=how.target, grid=grid)
-    return TunedModel(found.network, found.settings, shown(found.network, found.settings, footage), how), found
+    settings = replace(found.settings, whole=how.whole)
+    return TunedModel(found.network, settings, shown(found.network, settings, footage), how), found
 
 
 def shown(network: Specialised, settings: Settings, footage: Footage) -> Counts:

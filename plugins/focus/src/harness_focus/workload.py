@@ -6,6 +6,8 @@ from abc import abstractmethod
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
+from pydantic import Field
+
 from harness import Workload
 
 if TYPE_CHECKING:
@@ -17,6 +19,8 @@ class VideoWorkload(Workload):
     """Answering which seconds of a video show a class of object; subclasses say which video, and whose labels."""
 
     imports: ClassVar[tuple[str, ...]] = ("cv2", "torch", "harness_focus.footage")
+
+    whole: bool = Field(True, description="leave out objects that the picture's border cuts")
 
     @abstractmethod
     def video(self, seed: int) -> Path:
@@ -30,4 +34,4 @@ class VideoWorkload(Workload):
         """All moving objects of the video with their labels; found once for all cells, and kept by content."""
         from harness_focus.footage import footage_of
 
-        return footage_of(self.video(seed), self.expert(), seed)
+        return footage_of(self.video(seed), self.expert(), seed, whole=self.whole)
