@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from harness_focus.video import Image
 
-STEPS, MINIBATCH = 400, 64  # of a training, unless told otherwise; crops of a step
+STEPS, MINIBATCH = 300, 64  # of a training, unless told otherwise; crops of a step
 RATE, SLOWER = 3e-3, 0.2  # Adam's; published blocks learn so much slower
 SMOOTHING = 0.05  # of the labels, so that the second and third class mean something
 SHIFT, SCALE, LIGHT = 0.12, 0.15, 0.2  # shares by which a picture is changed

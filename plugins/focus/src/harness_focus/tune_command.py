@@ -27,7 +27,7 @@ def tune(
     ] = "balance",
     network: Annotated[str, typer.Option(help="The expensive network: lite0 to lite2 or yolo, @ pixels.")] = EXPENSIVE,
     sample: Annotated[float, typer.Option(min=1, help="Seconds of video that it labels.")] = 600.0,
-    steps: Annotated[int, typer.Option(min=1, help="Steps of each network's training.")] = 400,
+    steps: Annotated[int, typer.Option(min=1, help="Steps of each network's training.")] = 300,
     seed: Annotated[int, typer.Option(help="Of what is drawn at random.")] = 0,
     whole: Annotated[bool, typer.Option("--whole", help="Leave out objects that the picture's border cuts.")] = False,
 ) -> None:
