@@ -37,7 +37,7 @@ class Grid:
     """What is tried; fixed before anything is known of a stream."""
 
     architectures: tuple[Architecture, ...] = (Architecture(32, 0), Architecture(32, 5), Architecture(32, 8))
-    thresholds: tuple[float, ...] = (0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5, 0.55, 0.6)
+    thresholds: tuple[float, ...] = (0.25, 0.3, 0.35, 0.4, 0.45, 0.5, 0.55, 0.6)
     ks: tuple[int, ...] = (1, 2, 3, 4, 6, 100)
     most: int = 20  # Ls, at most; no more than training shows
     active: int = 100  # M
