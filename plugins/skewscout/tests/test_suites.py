@@ -21,7 +21,8 @@ def test_the_sweep_holds_every_setting_of_skewscouts_grids(name: str) -> None:
     from harness_skewscout.parallelizers import GRIDS
 
     matrices = tomllib.loads((SUITES / f"{name}.toml").read_text())["matrix"]
-    (ways,) = ([way for way in m["parallelizer"] if isinstance(way, dict)] for m in matrices if "skewscout" in str(m))
+    sweeps = [m["parallelizer"] for m in matrices if "skewscout" in str(m) and isinstance(m["parallelizer"], list)]
+    (ways,) = ([way for way in sweep if isinstance(way, dict)] for sweep in sweeps)
     knobs = {"gaia": "threshold", "fedavg": "local_steps", "dgc": "sparsity"}
     for scout in (way for way in ways if way["name"] == "skewscout"):
         algorithm = scout["algorithm"]
