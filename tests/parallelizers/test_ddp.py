@@ -3,40 +3,27 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.components import Budget, Device, Job, Parallelizer
+from harness.components import Device, Parallelizer
 from harness.devices import Cpu, Processes
 from harness.devices.running import WorkerFailed
 from harness.metrics.resources import BytesSent
 from harness.parallelizers.averaging import buckets
 from harness.parallelizers.ddp import Ddp
 from harness.parallelizers.serial import SerialRun
-from harness.trace import TraceWriter
-from harness.tracefile import Trace, merge
+from harness.testing import run_job
+from harness.tracefile import Trace
 from harness.workloads.census import CensusMlp
-from harness.workloads.training import TrainingWorkload
 
 torch = pytest.importorskip("torch", reason="needs the extra torch")
 
 CENSUS = CensusMlp(batch_size=96, hidden=8, evaluations=54)
 PARAMETERS = sum(p.numel() for p in CENSUS.model().parameters())
-
-
-def run(
-    parallelizer: Parallelizer, device: Device, folder: Path, budget: Budget, workload: TrainingWorkload = CENSUS
-) -> Trace:
-    folder.mkdir()
-    trace = TraceWriter(folder)
-    workload.prepare()
-    job = Job(workload, device, budget, 5, trace, folder)
-    parallelizer.prepare(job)
-    parallelizer.run(job)
-    trace.close()
-    return Trace.read(merge(folder))
 
 
 def losses(trace: Trace) -> list[float]:
@@ -55,13 +42,13 @@ WAYS: list[tuple[Ddp, Device]] = [
 
 @pytest.fixture(scope="module")
 def serial(tmp_path_factory: pytest.TempPathFactory) -> Trace:
-    return run(SerialRun(), Cpu(), tmp_path_factory.mktemp("serial") / "run", Budget(steps=STEPS))
+    return run_job(SerialRun(), CENSUS, tmp_path_factory.mktemp("serial"), steps=STEPS)
 
 
 @pytest.fixture(scope="module", params=WAYS, ids=lambda way: f"{way[0].workers}-{way[0].backend}-{way[1].name}")
 def divided(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[Ddp, Trace]:
     way, device = request.param
-    return way, run(way, device, tmp_path_factory.mktemp("ddp") / "run", Budget(steps=STEPS))
+    return way, run_job(way, CENSUS, tmp_path_factory.mktemp("ddp"), device=device, steps=STEPS)
 
 
 def test_losses_equal_those_of_the_serial_run(serial: Trace, divided: tuple[Ddp, Trace]) -> None:
@@ -86,7 +73,7 @@ def test_every_worker_records_what_it_does_for_each_step(divided: tuple[Ddp, Tra
 
 
 def test_all_workers_stop_at_a_target_that_one_of_them_sees(tmp_path: Path) -> None:
-    trace = run(Ddp(), Cpu(), tmp_path / "ddp", Budget(epochs=20, target="accuracy >= 0.8"))
+    trace = run_job(Ddp(), CENSUS, tmp_path, epochs=20, target="accuracy >= 0.8")
     accuracies = trace.values("accuracy").value
     assert accuracies[-1] >= 0.8
     assert (accuracies[:-1] < 0.8).all()
@@ -94,7 +81,7 @@ def test_all_workers_stop_at_a_target_that_one_of_them_sees(tmp_path: Path) -> N
 
 
 def test_all_workers_stop_after_the_same_step_when_time_is_up(tmp_path: Path) -> None:
-    trace = run(Ddp(workers=3), Cpu(), tmp_path / "ddp", Budget(seconds=0.5))
+    trace = run_job(Ddp(workers=3), CENSUS, tmp_path, seconds=0.5)
     steps = {int(trace.spans("update", worker=worker).step.max()) for worker in (0, 1, 2)}
     assert len(steps) == 1
     assert trace.values("loss").step[-1] == steps.pop() + 1
@@ -102,9 +89,10 @@ def test_all_workers_stop_after_the_same_step_when_time_is_up(tmp_path: Path) ->
 
 def test_a_fraction_of_an_epoch_takes_as_many_steps_as_the_serial_run(tmp_path: Path) -> None:
     for number, epochs in enumerate((0.05, 7 / 271, 0.1)):
-        budget = Budget(epochs=epochs)
-        ways = {"serial": (SerialRun(), Cpu()), "ddp": (Ddp(), Cpu())}
-        taken = {run(*way, tmp_path / f"{name}-{number}", budget).total("samples") for name, way in ways.items()}
+        folders = (tmp_path / f"{name}-{number}" for name in ("serial", "ddp"))
+        ways: list[Parallelizer[Any]] = [SerialRun(), Ddp()]
+        runs = [run_job(way, CENSUS, folder, epochs=epochs) for way, folder in zip(ways, folders, strict=True)]
+        taken = {run.total("samples") for run in runs}
         assert len(taken) == 1
 
 
@@ -115,7 +103,7 @@ def test_a_minibatch_that_does_not_divide_is_refused() -> None:
 
 def test_torch_is_refused_where_workers_share_a_process(tmp_path: Path) -> None:
     with pytest.raises(WorkerFailed, match="ask for the backend communicator"):
-        run(Ddp(backend="torch"), Cpu(), tmp_path / "ddp", Budget(steps=1))
+        run_job(Ddp(backend="torch"), CENSUS, tmp_path, steps=1)
 
 
 @settings(max_examples=50, deadline=None)

@@ -10,8 +10,9 @@ import pytest
 
 from harness.components import Budget, Job
 from harness.devices.cpu import Cpu
+from harness.parallelizers.serial import SerialRun
+from harness.testing import run_job
 from harness.trace import TraceWriter
-from harness.tracefile import Trace, merge
 from harness.workloads.census import CensusMlp
 from harness.workloads.training import TrainingWorkload
 
@@ -39,15 +40,6 @@ class Blobs(TrainingWorkload):
         rng = np.random.default_rng(seed)
         targets = rng.integers(0, 2, n)
         return torch.from_numpy(rng.normal(size=(n, 3)) + targets[:, None]), torch.from_numpy(targets)
-
-
-def run(workload: TrainingWorkload, folder: Path, budget: Budget, seed: int = 0) -> Trace:
-    folder.mkdir(exist_ok=True)
-    trace = TraceWriter(folder)
-    workload.prepare()
-    workload.serial(Job(workload, Cpu(), budget, seed, trace, folder))
-    trace.close()
-    return Trace.read(merge(folder))
 
 
 def by_hand(workload: Blobs, steps: int, seed: int) -> float:
@@ -80,13 +72,13 @@ def by_hand(workload: Blobs, steps: int, seed: int) -> float:
 @pytest.mark.parametrize("drops", [(), (4, 12)])
 def test_serial_training_is_plain_sgd_with_momentum(steps: int, drops: tuple[int, ...], tmp_path: Path) -> None:
     workload = Blobs(batch_size=32, rate=0.1, rate_drops=drops, momentum=0.8, weight_decay=0.01)
-    trace = run(workload, tmp_path / "run", Budget(steps=steps), seed=3)
+    trace = run_job(SerialRun(), workload, tmp_path, seed=3, steps=steps)
     assert trace.last("loss") == pytest.approx(by_hand(workload, steps, 3), abs=1e-9)
     assert trace.total("samples") == 32 * steps
 
 
 def test_training_stops_at_its_target(tmp_path: Path) -> None:
-    trace = run(Blobs(), tmp_path / "run", Budget(epochs=50, target="accuracy >= 0.75"))
+    trace = run_job(SerialRun(), Blobs(), tmp_path, epochs=50, target="accuracy >= 0.75")
     accuracies = trace.values("accuracy").value
     assert accuracies[-1] >= 0.75
     assert (accuracies[:-1] < 0.75).all()
@@ -110,7 +102,7 @@ def test_a_workload_travels_as_its_parameters_alone() -> None:
 
 
 def test_the_census_is_learned_better_than_by_guessing_no(tmp_path: Path) -> None:
-    trace = run(CensusMlp(), tmp_path / "run", Budget(epochs=1))
+    trace = run_job(SerialRun(), CensusMlp(), tmp_path, epochs=1)
     guess = float((CensusMlp().test_set()[1] == 0).float().mean())
     last = trace.last("accuracy")
     assert last is not None

@@ -5,7 +5,7 @@ from fractions import Fraction
 import av
 import numpy as np
 
-from harness_focus.video import Frame
+from harness_focus.video.reading import Frame
 
 COLOURS = {"red": (220, 40, 40), "green": (40, 200, 60), "blue": (50, 70, 230), "white": (240, 240, 240)}
 WIDTH, HEIGHT, RATE = 160, 120, 10

@@ -1,14 +1,11 @@
 """A small video workload for tests: coloured squares that cross, written as a real video, and cells run over it."""
 
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from pydantic import Field
 from scenes import Expensive, scene, write_video
 
-from harness import Budget, Job, Trace, TraceWriter
-from harness.devices import Cpu
-from harness.tracefile import merge
 from harness_focus.workload import VideoWorkload
 
 
@@ -32,13 +29,3 @@ class Squares(VideoWorkload):
 
     def expert(self) -> Expensive:
         return Expensive()
-
-
-def ran(way: Any, workload: VideoWorkload, folder: Path, *, seed: int = 0, steps: int | None = None) -> Trace:
-    """What a parallelizer leaves of a workload."""
-    folder.mkdir(parents=True)
-    job = Job(workload, Cpu(), Budget(steps=steps), seed, TraceWriter(folder), folder)
-    way.prepare(job)
-    way.run(job)
-    job.trace.close()
-    return Trace.read(merge(folder))

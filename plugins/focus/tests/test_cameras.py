@@ -11,8 +11,8 @@ import pytest
 from scenes import scene, write_video
 
 from harness import HarnessError
-from harness_focus.cameras import places
-from harness_focus.index import Index
+from harness_focus.index.reading import Index
+from harness_focus.ingest.cameras import places
 
 COMMAND = [sys.executable, "-m", "harness", "focus", "ingest", "--network", "lite0@32", "-k", "3"]
 

@@ -8,12 +8,12 @@ import pytest
 from scenes import scene
 
 from harness import HarnessError
-from harness_focus.catalogue import expensive
-from harness_focus.pretrained import Labels, Yolo
+from harness_focus.networks.catalogue import expensive
+from harness_focus.networks.pretrained import Labels, Yolo
 
 WARM = """
 import sys
-from harness_focus.catalogue import expensive
+from harness_focus.networks.catalogue import expensive
 for name in ("lite0@64", "yolo"):
     network = expensive(name)
     assert network.identity and network.classes

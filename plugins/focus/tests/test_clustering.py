@@ -2,7 +2,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness_focus.clustering import Clustering
+from harness_focus.index.clustering import Clustering
 
 
 def reference(features, threshold, limit):

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from scenes import scene, write_video
 
-from harness_focus.index import Index
-from harness_focus.pictures import decode
-from harness_focus.pretrained import Labels
+from harness_focus.index.reading import Index
+from harness_focus.networks.pretrained import Labels
+from harness_focus.video.pictures import decode
 
 
 def focus(*arguments):

@@ -6,12 +6,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness_focus.background import Background
-from harness_focus.composing import HEIGHT, RATE, WIDTH, Composition, blend, compose, posed
-from harness_focus.cutouts import ALL, KINDS, divided
 from harness_focus.declared import SURVEILLANCE
-from harness_focus.scripts import script
-from harness_focus.video import Video
+from harness_focus.streams.background import Background
+from harness_focus.streams.composing import HEIGHT, RATE, WIDTH, Composition, blend, compose, posed
+from harness_focus.streams.cutouts import ALL, KINDS, divided
+from harness_focus.streams.scripts import script
+from harness_focus.video.reading import Video
 
 
 def test_held_out_cutouts_never_train_and_every_kind_has_both():

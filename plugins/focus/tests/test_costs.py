@@ -7,8 +7,9 @@ from torch import nn
 
 from harness import TraceWriter
 from harness.tracefile import Trace, merge
-from harness_focus.costs import Metered, batches, charged, multiply_adds
-from harness_focus.efficientnet import EfficientNetLite
+from harness_focus.networks.arithmetic import multiply_adds
+from harness_focus.networks.efficientnet import EfficientNetLite
+from harness_focus.trials.costs import Metered, batches, charged
 
 
 def test_multiply_adds_are_the_closed_forms():

@@ -1,7 +1,7 @@
 import numpy as np
 
-from harness_focus.differencing import Differencing
-from harness_focus.motion import Box
+from harness_focus.video.differencing import Differencing
+from harness_focus.video.motion import Box
 
 CROP = np.random.default_rng(0).integers(0, 256, (40, 30, 3), dtype=np.uint8)
 HERE, NEAR, FAR = Box(10, 10, 30, 40), Box(12, 11, 30, 40), Box(60, 10, 30, 40)

@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness_focus.drift import drift, kinds
+from harness_focus.ingest.drift import drift, kinds
 
 MIX = np.array([0.5, 0.3, 0.2, 0.0])
 

@@ -2,10 +2,10 @@ import numpy as np
 import pytest
 import torch
 
-from harness_focus.cutouts import KINDS, divided
 from harness_focus.declared import SURVEILLANCE
-from harness_focus.examples import Studio
-from harness_focus.expert import DECAY, Expert, accuracy, fit
+from harness_focus.streams.cutouts import KINDS, divided
+from harness_focus.streams.examples import Studio
+from harness_focus.streams.expert import DECAY, Expert, accuracy, fit
 
 
 def test_the_fitted_layer_is_the_minimum_of_its_risk():

@@ -12,10 +12,10 @@ from squares import Squares
 from harness import Budget, Job, Trace, TraceWriter
 from harness.devices import Cpu
 from harness.tracefile import merge
-from harness_focus.focusing import indexed, queried
-from harness_focus.indexing import Settings
+from harness_focus.ingest.indexing import Settings
 from harness_focus.metrics import IngestCalls, Precision, QueryCalls, Recall
-from harness_focus.trials import Trial
+from harness_focus.trials.focusing import indexed, queried
+from harness_focus.trials.trial import Trial
 
 EXACT = Settings(k=4, threshold=0.0, differencing=0.0)
 THRIFTY = Settings(k=2, threshold=0.2, differencing=6.0)

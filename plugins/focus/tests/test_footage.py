@@ -5,10 +5,10 @@ from hypothesis import strategies as st
 from scenes import COLOURS, Expensive, scene, write_video
 
 from harness import HarnessError
-from harness_focus.footage import AGAIN, BLOCK, TEST, TRAINING, VALIDATION, block_of, divided, footage_of
-from harness_focus.motion import Motion
-from harness_focus.objects import objects_of, tracked
-from harness_focus.video import Video
+from harness_focus.footage.footage import AGAIN, BLOCK, TEST, TRAINING, VALIDATION, block_of, divided, footage_of
+from harness_focus.footage.objects import objects_of, tracked
+from harness_focus.video.motion import Motion
+from harness_focus.video.reading import Video
 
 
 @pytest.fixture

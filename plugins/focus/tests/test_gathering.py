@@ -5,11 +5,11 @@ import pytest
 from scenes import Expensive, colour_of, scene, write_video
 
 from harness import HarnessError
-from harness_focus.footage import BLOCK, TEST, TRAINING, VALIDATION
-from harness_focus.gathering import UNKNOWN, Gathering, gathered, sampled
-from harness_focus.indexing import Settings
-from harness_focus.objects import objects_of
-from harness_focus.video import Video
+from harness_focus.footage.footage import BLOCK, TEST, TRAINING, VALIDATION
+from harness_focus.footage.objects import objects_of
+from harness_focus.ingest.gathering import UNKNOWN, Gathering, gathered, sampled
+from harness_focus.ingest.indexing import Settings
+from harness_focus.video.reading import Video
 
 
 @pytest.fixture(scope="module")

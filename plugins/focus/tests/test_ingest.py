@@ -4,9 +4,10 @@ import pytest
 from scenes import COLOURS, Cheap, Expensive, colour_of, scene
 
 from harness import HarnessError
-from harness_focus.index import Index
-from harness_focus.ingest import Settings, begin, sightings
-from harness_focus.query import Query, hits
+from harness_focus.index.reading import Index
+from harness_focus.ingest.indexing import Settings
+from harness_focus.ingest.ingest import begin, sightings
+from harness_focus.query.query import Query, hits
 
 EXACT = Settings(k=4, threshold=0.0, differencing=0.0, segment_seconds=2.0, area=100)
 

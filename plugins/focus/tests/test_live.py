@@ -11,13 +11,13 @@ import pytest
 from scenes import Cheap, Expensive, scene, write_video
 
 from harness import HarnessError
-from harness_focus import video as video_module
-from harness_focus.index import Index
-from harness_focus.indexing import Settings
-from harness_focus.ingest import begin
-from harness_focus.live import Latest
-from harness_focus.query import Query, hits
-from harness_focus.video import Video
+from harness_focus.index.reading import Index
+from harness_focus.ingest.indexing import Settings
+from harness_focus.ingest.ingest import begin
+from harness_focus.query.query import Query, hits
+from harness_focus.video import reading as video_module
+from harness_focus.video.live import Latest
+from harness_focus.video.reading import Video
 
 FRAMES = 150
 SETTINGS = Settings(k=2, threshold=0.1, differencing=0.0, segment_seconds=2.0, area=100)

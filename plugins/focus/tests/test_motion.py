@@ -1,7 +1,7 @@
 import numpy as np
 from scenes import scene
 
-from harness_focus.motion import Box, Motion
+from harness_focus.video.motion import Box, Motion
 
 
 def test_squares_that_move_are_found_and_noise_is_not():

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness_focus.footage import TEST, VALIDATION
-from harness_focus.noscope import Asked, Looked, Plan, chosen, looked
+from harness_focus.footage.footage import TEST, VALIDATION
+from harness_focus.trials.noscope import Asked, Looked, Plan, chosen, looked
 
 RATE = 10
 

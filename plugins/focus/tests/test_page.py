@@ -7,15 +7,15 @@ from html.parser import HTMLParser
 import cv2
 import numpy as np
 import pytest
-from browsing import axe, told
 from scenes import Cheap, Expensive, colour_of, scene
 
 from harness import HarnessError
-from harness_focus.index import Index
-from harness_focus.indexing import Settings
-from harness_focus.ingest import begin
-from harness_focus.page import clock, render, write_page
-from harness_focus.query import Answer, Query, hits
+from harness.testing.browser import seen, violations
+from harness_focus.index.reading import Index
+from harness_focus.ingest.indexing import Settings
+from harness_focus.ingest.ingest import begin
+from harness_focus.query.page import clock, render, write_page
+from harness_focus.query.query import Answer, Query, hits
 
 SETTINGS = Settings(k=4, threshold=0.2, differencing=0.0, segment_seconds=2.0, area=100)
 
@@ -108,23 +108,13 @@ const look = async () => ({
 
 
 def test_a_browser_shows_every_picture_and_bar_and_fetches_nothing(answers, page, tmp_path):
-    seen = told(page, SEEN, tmp_path)
-    assert seen["loaded"] == [True] * sum(len(answer.hits) for answer in answers)
-    assert seen["bars"]
-    assert min(seen["bars"]) > 1
-    assert (seen["wide"], seen["asked"]) == (False, 0)
+    found = seen(page, SEEN, tmp_path)
+    assert found["loaded"] == [True] * sum(len(answer.hits) for answer in answers)
+    assert found["bars"]
+    assert min(found["bars"]) > 1
+    assert (found["wide"], found["asked"]) == (False, 0)
 
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 def test_axe_finds_nothing_to_complain_of(page, tmp_path, dark):
-    look = """
-const look = async () => {
-  const { violations, passes } = await axe.run(document);
-  const found = violations.map((v) => `${v.id}: ${v.help}: ${v.nodes.map((n) => n.html)}`);
-  return { found, passes: passes.length, dark: matchMedia("(prefers-color-scheme: dark)").matches };
-};
-"""
-    scheme = "--blink-settings=preferredColorScheme=" + ("0" if dark else "1")
-    seen = told(page, axe() + look, tmp_path, scheme)
-    assert (seen["found"], seen["dark"]) == ([], dark)
-    assert seen["passes"] > 10
+    assert violations(page, tmp_path, dark=dark) == []

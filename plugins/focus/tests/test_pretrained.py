@@ -5,10 +5,10 @@ import pytest
 import torch
 
 from harness_focus.declared import SURVEILLANCE
-from harness_focus.efficientnet import EfficientNetLite
-from harness_focus.motion import Motion
-from harness_focus.pretrained import Yolo, published
-from harness_focus.video import Video
+from harness_focus.networks.efficientnet import EfficientNetLite
+from harness_focus.networks.pretrained import Yolo, published
+from harness_focus.video.motion import Motion
+from harness_focus.video.reading import Video
 
 MILLIONS = {"lite0": 4.652008, "lite1": 5.416680, "lite2": 6.092072}
 

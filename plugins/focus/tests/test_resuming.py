@@ -15,11 +15,12 @@ import pytest
 from scenes import Cheap, Expensive, scene, write_video
 
 from harness import HarnessError
-from harness_focus.index import Index
-from harness_focus.ingest import Settings, begin
-from harness_focus.query import Query, hits
-from harness_focus.seeking import Done
-from harness_focus.video import Video
+from harness_focus.index.reading import Index
+from harness_focus.ingest.indexing import Settings
+from harness_focus.ingest.ingest import begin
+from harness_focus.query.query import Query, hits
+from harness_focus.video.reading import Video
+from harness_focus.video.seeking import Done
 
 KILLS = 20
 SETTINGS = Settings(k=2, threshold=0.1, differencing=12.0, segment_seconds=0.5, area=100, renewed=60, relearn=20)
@@ -108,9 +109,9 @@ import sys
 from pathlib import Path
 sys.path.insert(0, {tests!r})
 from scenes import Cheap
-from harness_focus.indexing import Settings
-from harness_focus.ingest import begin
-from harness_focus.video import Video
+from harness_focus.ingest.indexing import Settings
+from harness_focus.ingest.ingest import begin
+from harness_focus.video.reading import Video
 class Telling(Video):
     def frames(self, done, **options):
         for frame in super().frames(done, **options):

@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness_focus.scoring import Outcomes
+from harness_focus.footage.scoring import Outcomes
 
 marks = st.integers(1, 4).flatmap(
     lambda classes: st.lists(

@@ -3,7 +3,7 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness_focus.segments import present, stretches
+from harness_focus.video.segments import present, stretches
 
 
 @given(st.sets(st.tuples(st.integers(0, 6), st.integers(0, 9))))

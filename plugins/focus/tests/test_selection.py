@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness_focus.footage import TEST, TRAINING, VALIDATION, Footage
-from harness_focus.scoring import Outcomes
-from harness_focus.selection import CONFIDENCE, Bounds, Scored, Setting, front, units
+from harness_focus.footage.footage import TEST, TRAINING, VALIDATION, Footage
+from harness_focus.footage.scoring import Outcomes
+from harness_focus.tuning.selection import CONFIDENCE, Bounds, Scored, Setting, front, units
 
 
 def tracks_of(count: int, *, part: int = VALIDATION) -> Footage:

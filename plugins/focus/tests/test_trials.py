@@ -5,17 +5,18 @@ from collections import Counter, defaultdict
 import numpy as np
 import pytest
 from scenes import Expensive
-from squares import Squares, ran
+from squares import Squares
 
 from harness import Budget, HarnessError, Job, Trace, TraceWriter
 from harness.devices import Cpu
+from harness.testing import run_job
 from harness.tracefile import merge
-from harness_focus.costs import measure_expert
-from harness_focus.footage import TEST
+from harness_focus.footage.footage import TEST
+from harness_focus.footage.scoring import dominant
 from harness_focus.metrics import IngestCalls, IngestCost, Precision, QueryCalls, QueryLatency, Recall
 from harness_focus.parallelizers import IngestAll, NoScope, QueryAll
-from harness_focus.scoring import dominant
-from harness_focus.trials import Recalled, Trial
+from harness_focus.trials.costs import measure_expert
+from harness_focus.trials.trial import Recalled, Trial
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +53,7 @@ def by_query(trace: Trace, name: str) -> dict[int, float]:
 
 @pytest.mark.parametrize(("way", "ingest", "query"), [(IngestAll(), 1, 0), (QueryAll(), 0, 1)])
 def test_the_expensive_network_on_everything_is_right_at_a_known_price(way, ingest, query, squares, tmp_path):
-    trace = ran(way, squares, tmp_path / "cell")
+    trace = run_job(way, squares, tmp_path / "cell")
     objects = len(squares.footage(0).labels)
     assert Precision().measure(trace) == Recall().measure(trace) == 1
     assert QueryCalls().measure(trace) == query * objects
@@ -65,7 +66,7 @@ def test_the_expensive_network_on_everything_is_right_at_a_known_price(way, inge
 
 
 def test_calls_and_frames_are_timed_on_as_many_as_promised(squares, tmp_path):
-    trace = ran(QueryAll(), squares, tmp_path / "cell")
+    trace = run_job(QueryAll(), squares, tmp_path / "cell")
     assert trace.total("expert_timed") == min(512, len(squares.footage(0).labels))
     assert trace.total("camera_frames") == 1000
 
@@ -87,7 +88,7 @@ def test_counted_seconds_agree_with_a_second_computation(squares, tmp_path):
 
 
 def test_a_budget_of_steps_ends_the_queries(squares, tmp_path):
-    assert len(ran(QueryAll(), squares, tmp_path / "cell", steps=2).counts("query_calls")) == 2
+    assert len(run_job(QueryAll(), squares, tmp_path / "cell", steps=2).counts("query_calls")) == 2
 
 
 def test_dominant_classes_are_the_fewest_that_make_up_the_share():
@@ -121,7 +122,7 @@ def test_stored_labels_that_are_the_networks_no_more_are_refused(squares, tmp_pa
 
 
 def test_noscope_meets_its_target_where_colours_tell_classes_apart(squares, tmp_path):
-    trace = ran(NoScope(side=32), squares, tmp_path / "cell")
+    trace = run_job(NoScope(side=32), squares, tmp_path / "cell")
     assert Precision().measure(trace) > 0.9
     assert Recall().measure(trace) > 0.9
     assert QueryCalls().measure(trace) < len(squares.footage(0).labels) / 2

@@ -11,9 +11,9 @@ import pytest
 from scenes import scene, write_video
 
 from harness import HarnessError
-from harness_focus.index import Index
-from harness_focus.specialised import Specialised
-from harness_focus.tuned import TunedModel
+from harness_focus.index.reading import Index
+from harness_focus.networks.specialised import Specialised
+from harness_focus.tuning.tuned import TunedModel
 
 EXPERT = "lite0@32"
 

@@ -10,14 +10,15 @@ from scenes import Cheap, Expensive
 from squares import Squares
 
 from harness import HarnessError
-from harness_focus.clustered import clustered
-from harness_focus.footage import TEST, Footage
-from harness_focus.index import Index
-from harness_focus.ingest import Settings, begin
-from harness_focus.specialised import Architecture, Specialised
-from harness_focus.teaching import frequent
-from harness_focus.tuning import Grid, Search, embedded, tune
-from harness_focus.video import Video
+from harness_focus.footage.footage import TEST, Footage
+from harness_focus.index.reading import Index
+from harness_focus.ingest.indexing import Settings
+from harness_focus.ingest.ingest import begin
+from harness_focus.networks.specialised import Architecture, Specialised
+from harness_focus.networks.teaching import frequent
+from harness_focus.tuning.clustered import clustered
+from harness_focus.tuning.tuning import Grid, Search, embedded, tune
+from harness_focus.video.reading import Video
 
 GRID = Grid(architectures=(Architecture(32, 0),), thresholds=(0.0, 0.1, 0.3), ks=(1, 2, 5), steps=60)
 

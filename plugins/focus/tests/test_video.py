@@ -3,7 +3,7 @@ import pytest
 from scenes import scene, write_video
 
 from harness import HarnessError
-from harness_focus.video import Video
+from harness_focus.video.reading import Video
 
 
 @pytest.fixture(scope="module")

@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 from scenes import COLOURS, HEIGHT, RATE, WIDTH, Cheap
 
-from harness_focus.index import Index
-from harness_focus.indexing import Settings
-from harness_focus.ingest import begin
-from harness_focus.respecialising import part_after, parts
-from harness_focus.video import Frame
-from harness_focus.watching import Watch
+from harness_focus.index.reading import Index
+from harness_focus.ingest.indexing import Settings
+from harness_focus.ingest.ingest import begin
+from harness_focus.ingest.respecialising import part_after, parts
+from harness_focus.ingest.watching import Watch
+from harness_focus.video.reading import Frame
 
 SETTINGS = Settings(k=2, threshold=0.1, differencing=0.0, segment_seconds=5.0, area=100)
 CROSSING = 20  # frames that a square takes

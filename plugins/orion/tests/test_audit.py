@@ -6,8 +6,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from running import run
 
+from harness.testing import run_job
 from harness_orion.audit.loops import RandomLoop, compiled
 from harness_orion.audit.verdicts import judged
 from harness_orion.parallelizers.planning import OrionPlan
@@ -52,10 +52,10 @@ def test_a_loop_that_leaves_its_arrays_is_not_judged() -> None:
 
 def test_a_run_judges_as_many_loops_as_it_says_and_the_same_ones_again(tmp_path: Path) -> None:
     loops = RandomLoops(count=25)
-    one, two = (run(OrionPlan(), loops, tmp_path / n, epochs=1) for n in "12")
+    one, two = (run_job(OrionPlan(), loops, tmp_path / n, epochs=1) for n in "12")
     assert one.values("unsound_plans").value.tolist() == [0.0] * 25
     serial, needlessly = (one.values(n).value for n in ("serial_plans", "needlessly_serial"))
     assert (needlessly <= serial).all()
     assert serial.any()
     assert serial.tolist() == two.values("serial_plans").value.tolist()
-    assert len(run(OrionPlan(mode="paper"), loops, tmp_path / "3", steps=4).values("serial_plans")) == 4
+    assert len(run_job(OrionPlan(mode="paper"), loops, tmp_path / "3", steps=4).values("serial_plans")) == 4

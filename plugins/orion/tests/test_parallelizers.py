@@ -6,11 +6,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from running import ADAGRAD, SGD, FewTrees, losses, run
+from running import ADAGRAD, SGD, FewTrees, losses
 
 from harness import devices
+from harness.parallelizers.serial import SerialRun
 from harness.registry import load
 from harness.suite import load as load_suite
+from harness.testing import run_job
 from harness_orion.parallelizers import PARALLELIZERS, CompiledSerial, DataParallel, Manual, Orion
 from harness_orion.parallelizers.manual import divide, part_of
 from harness_orion.parallelizers.stale import divided
@@ -22,13 +24,6 @@ SUITE = Path(__file__).parents[1] / "src" / "harness_orion" / "suites" / "orion.
 WAYS = (CompiledSerial(), DataParallel(combine="mean"), Manual(), Orion())
 
 
-class Plain:
-    """What the core's parallelizer serial does."""
-
-    def run(self, job) -> None:
-        job.workload.serial(job)
-
-
 @pytest.fixture(autouse=True)
 def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HARNESS_DATA", str(tmp_path / "data"))
@@ -37,7 +32,7 @@ def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("way", WAYS, ids=lambda way: way.name)
 @pytest.mark.parametrize("workload", [SGD, ADAGRAD], ids=lambda workload: workload.name)
 def test_a_pass_updates_every_rating_and_is_evaluated(way, workload, tmp_path: Path) -> None:
-    trace = run(way, workload, tmp_path / "run", epochs=3)
+    trace = run_job(way, workload, tmp_path / "run", epochs=3)
     assert trace.counts("updates").value.tolist() == [2700.0] * 3
     assert trace.values("rmse").step.tolist() == [1, 2, 3]
     assert len(trace.spans("pass")) == 3
@@ -46,43 +41,45 @@ def test_a_pass_updates_every_rating_and_is_evaluated(way, workload, tmp_path: P
 
 @pytest.mark.parametrize("workload", [SGD, ADAGRAD], ids=lambda workload: workload.name)
 def test_compiled_in_its_own_order_the_loss_is_that_of_plain_python(workload, tmp_path: Path) -> None:
-    compiled = run(CompiledSerial(), workload, tmp_path / "compiled", epochs=2)
-    plain = run(Plain(), workload, tmp_path / "plain", epochs=2)
+    compiled = run_job(CompiledSerial(), workload, tmp_path / "compiled", epochs=2)
+    plain = run_job(SerialRun(), workload, tmp_path / "plain", epochs=2)
     assert losses(compiled) == pytest.approx(losses(plain), rel=1e-4)
 
 
 @pytest.mark.parametrize("way", WAYS, ids=lambda way: way.name)
 def test_equal_seeds_give_equal_losses_and_others_do_not(way, tmp_path: Path) -> None:
-    one, two, other = (losses(run(way, SGD, tmp_path / n, seed=s, epochs=2)) for n, s in (("1", 3), ("2", 3), ("3", 4)))
+    one, two, other = (
+        losses(run_job(way, SGD, tmp_path / n, seed=s, epochs=2)) for n, s in (("1", 3), ("2", 3), ("3", 4))
+    )
     assert one == two
     assert one != other
 
 
 def test_a_target_ends_the_passes(tmp_path: Path) -> None:
-    found = losses(run(Orion(), SGD, tmp_path / "run", target="loss <= 1.5", epochs=50))
+    found = losses(run_job(Orion(), SGD, tmp_path / "run", target="loss <= 1.5", epochs=50))
     assert found[-1] <= 1.5
     assert all(loss > 1.5 for loss in found[:-1])
 
 
 def test_evaluation_may_be_rarer_than_passes_and_ends_the_run(tmp_path: Path) -> None:
     rare = SGD.model_copy(update={"evaluate_every": 3})
-    trace = run(Orion(), rare, tmp_path / "run", epochs=5)
+    trace = run_job(Orion(), rare, tmp_path / "run", epochs=5)
     assert trace.values("loss").step.tolist() == [3, 5]
 
 
 def test_one_data_parallel_worker_is_the_serial_run(tmp_path: Path) -> None:
     for number, clocks in enumerate((1, 3)):
         alone = DataParallel(workers=1, clocks=clocks)
-        found = losses(run(alone, SGD, tmp_path / f"alone{number}", epochs=3))
+        found = losses(run_job(alone, SGD, tmp_path / f"alone{number}", epochs=3))
         assert found == pytest.approx(
-            losses(run(CompiledSerial(), SGD, tmp_path / f"serial{number}", epochs=3)), rel=1e-5
+            losses(run_job(CompiledSerial(), SGD, tmp_path / f"serial{number}", epochs=3)), rel=1e-5
         )
 
 
 def test_stale_changes_arrive_so_many_clocks_later(tmp_path: Path) -> None:
-    late = losses(run(DataParallel(combine="mean", staleness=2), SGD, tmp_path / "late", epochs=4))
+    late = losses(run_job(DataParallel(combine="mean", staleness=2), SGD, tmp_path / "late", epochs=4))
     assert late[0] == late[1], "no change has reached the arrays yet"
-    assert late[2] == pytest.approx(losses(run(DataParallel(combine="mean"), SGD, tmp_path / "soon", epochs=1))[0])
+    assert late[2] == pytest.approx(losses(run_job(DataParallel(combine="mean"), SGD, tmp_path / "soon", epochs=1))[0])
 
 
 def test_data_parallel_workers_share_no_row_and_lose_no_entry() -> None:
@@ -124,9 +121,9 @@ def test_what_a_way_cannot_do_is_refused() -> None:
 
 def test_trees_that_grow_between_passes_are_the_same_on_threads_processes_and_serially(tmp_path: Path) -> None:
     trees = FewTrees(depth=3, evaluate_every=3)
-    plain = losses(run(Plain(), trees, tmp_path / "plain", epochs=9))
-    assert losses(run(Orion(), trees, tmp_path / "threads", epochs=9)) == plain
-    apart = run(Orion(workers=3), trees, tmp_path / "apart", device=devices.Processes(), epochs=9)
+    plain = losses(run_job(SerialRun(), trees, tmp_path / "plain", epochs=9))
+    assert losses(run_job(Orion(), trees, tmp_path / "threads", epochs=9)) == plain
+    apart = run_job(Orion(workers=3), trees, tmp_path / "apart", device=devices.Processes(), epochs=9)
     assert losses(apart) == plain
     assert apart.total("updates") == 9 * trees.updates
     assert plain[2] < plain[1] < plain[0]
@@ -134,8 +131,8 @@ def test_trees_that_grow_between_passes_are_the_same_on_threads_processes_and_se
 
 def test_two_processes_come_to_the_losses_of_a_serial_run_in_another_order(tmp_path: Path) -> None:
     for workload in (SGD, ADAGRAD.model_copy(update={"evaluate_every": 2})):
-        apart = run(Orion(), workload, tmp_path / workload.name, device=devices.Processes(), epochs=3)
-        alone = run(CompiledSerial(), workload, tmp_path / f"{workload.name}-alone", epochs=3)
+        apart = run_job(Orion(), workload, tmp_path / workload.name, device=devices.Processes(), epochs=3)
+        alone = run_job(CompiledSerial(), workload, tmp_path / f"{workload.name}-alone", epochs=3)
         assert apart.values("loss").step.tolist() == alone.values("loss").step.tolist()
         assert apart.total("updates") == alone.total("updates")
         assert losses(apart)[-1] == pytest.approx(losses(alone)[-1], rel=0.1)

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from functools import cached_property
-from pathlib import Path
-from typing import Any, ClassVar
+from functools import cached_property, partial
+from typing import ClassVar
 
 import torch
 from torch import nn
 
-from harness import Budget, Device, Job, Parallelizer, Trace, TraceWriter, TrainingWorkload, devices
-from harness.tracefile import merge
+from harness import Trace, TrainingWorkload, devices
+from harness.parallelizers.serial import SerialRun
+from harness.testing import run_job
 
-LAYERS, WIDTH, CLASSES = 6, 5, 3
+LAYERS, WIDTH, CLASSES, SEED = 6, 5, 3, 5
 Data = tuple[torch.Tensor, torch.Tensor]
 
 
@@ -103,23 +103,8 @@ class Skipping(Chain):
         return Shortcut()
 
 
-def run(
-    method: Parallelizer[Any], workload: TrainingWorkload, folder: Path, budget: Budget, *, device: Device | None = None
-) -> Trace:
-    folder.mkdir(parents=True)
-    job = Job(workload, device or devices.Processes(), budget, 5, TraceWriter(folder), folder)
-    method.prepare(job)
-    method.run(job)
-    job.trace.close()
-    return Trace.read(merge(folder))
-
-
-def serial(workload: TrainingWorkload, folder: Path, budget: Budget) -> Trace:
-    folder.mkdir(parents=True)
-    job = Job(workload, devices.Cpu(), budget, 5, TraceWriter(folder), folder)
-    workload.serial(job)
-    job.trace.close()
-    return Trace.read(merge(folder))
+serial = partial(run_job, SerialRun(), seed=SEED)
+run = partial(run_job, device=devices.Processes(), seed=SEED)
 
 
 def losses(trace: Trace) -> dict[int, float]:

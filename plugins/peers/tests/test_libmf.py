@@ -9,8 +9,8 @@ import pytest
 
 pytest.importorskip("harness_orion", reason="needs the extra libmf")
 
-from harness import Budget, HarnessError, Job, Trace, TraceWriter, devices
-from harness.tracefile import merge
+from harness import HarnessError, devices
+from harness.testing import run_job
 from harness_orion.parallelizers import CompiledSerial
 from harness_orion.workloads import LdaGibbs, MfAdagrad
 from harness_peers.libmf import Libmf
@@ -20,21 +20,10 @@ SMALL = MfAdagrad(ratings="power-law", count=30_000, users=300, items=200, expon
 needs_compiler = pytest.mark.skipif(shutil.which("g++") is None, reason="needs g++")
 
 
-def run(way: object, folder: Path, **budget: object) -> Trace:
-    folder.mkdir()
-    trace = TraceWriter(folder)
-    job = Job(SMALL, devices.Cpu(), Budget(**budget), 0, trace, folder)
-    with trace.span("prepare"):
-        way.prepare(job)
-    way.run(job)
-    trace.close()
-    return Trace.read(merge(folder))
-
-
 @needs_compiler
 def test_its_losses_are_those_of_the_same_rule_in_orion(tmp_path: Path) -> None:
-    theirs = run(Libmf(workers=1), tmp_path / "theirs", epochs=8)
-    ours = run(CompiledSerial(), tmp_path / "ours", epochs=8)
+    theirs = run_job(Libmf(workers=1), SMALL, tmp_path / "theirs", epochs=8)
+    ours = run_job(CompiledSerial(), SMALL, tmp_path / "ours", epochs=8)
     assert theirs.values("rmse").step.tolist() == list(range(1, 9))
     assert theirs.total("updates") == ours.total("updates") == 8 * 27_000
     assert theirs.values("rmse").value == pytest.approx(ours.values("rmse").value, rel=0.1)
@@ -42,7 +31,7 @@ def test_its_losses_are_those_of_the_same_rule_in_orion(tmp_path: Path) -> None:
 
 @needs_compiler
 def test_a_target_ends_its_passes(tmp_path: Path) -> None:
-    found = run(Libmf(), tmp_path / "run", target="rmse <= 1.0", epochs=40).values("rmse").value
+    found = run_job(Libmf(), SMALL, tmp_path / "run", target="rmse <= 1.0", epochs=40).values("rmse").value
     assert found[-1] <= 1.0
     assert (found[:-1] > 1.0).all()
 

@@ -14,7 +14,7 @@ pytest.importorskip("torch", reason="needs the extra pipelining")
 pytest.importorskip("harness_pipedream", reason="needs the extra pipelining")
 
 import torch
-from nets import LAYERS, WIDTH, Chain, Images, Skipping, Text, losses, run, serial
+from nets import LAYERS, SEED, WIDTH, Chain, Images, Skipping, Text, losses, run, serial
 
 import harness_peers
 from harness import Budget, HarnessError, Job, Trace, TraceWriter, devices
@@ -40,13 +40,13 @@ METHODS: list[TorchPipeline] = [
 
 @pytest.fixture(scope="module")
 def reference(tmp_path_factory: pytest.TempPathFactory) -> Trace:
-    return serial(Chain(), tmp_path_factory.mktemp("serial") / "run", Budget(steps=STEPS))
+    return serial(Chain(), tmp_path_factory.mktemp("serial") / "run", steps=STEPS)
 
 
 @pytest.fixture(scope="module", params=METHODS, ids=lambda m: f"{m.name}-{m.workers}-{m.stages}-{m.microbatches}")
 def piped(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[TorchPipeline, Trace]:
     method = request.param
-    return method, run(method, Chain(), tmp_path_factory.mktemp("torch") / "run", Budget(steps=STEPS))
+    return method, run(method, Chain(), tmp_path_factory.mktemp("torch") / "run", steps=STEPS)
 
 
 def test_losses_are_those_of_one_worker(reference: Trace, piped: tuple[TorchPipeline, Trace]) -> None:
@@ -79,8 +79,8 @@ def test_every_stage_records_its_microbatches(piped: tuple[TorchPipeline, Trace]
 
 def reference_losses(workload: Images, microbatches: int) -> dict[int, float]:
     """Losses of training with gradients that are averaged over microbatches, in one process."""
-    job: Any = Job(workload, devices.Cpu(), Budget(steps=STEPS), 5, TraceWriter(), Path())
-    model, found = workload.initial_model(5), {}
+    job: Any = Job(workload, devices.Cpu(), Budget(steps=STEPS), SEED, TraceWriter(), Path())
+    model, found = workload.initial_model(SEED), {}
     optimizer = torch.optim.SGD(
         model.parameters(), lr=workload.rate, momentum=workload.momentum, weight_decay=workload.weight_decay
     )
@@ -100,49 +100,49 @@ def reference_losses(workload: Images, microbatches: int) -> dict[int, float]:
 
 def test_batch_normalization_sees_each_microbatch_once(tmp_path: Path) -> None:
     method = Torch1F1B(plan=[{"layers": 3}, {"layers": 3}], microbatches=2)
-    trace = run(method, Images(), tmp_path / "run", Budget(steps=STEPS))
+    trace = run(method, Images(), tmp_path / "run", steps=STEPS)
     assert losses(trace) == pytest.approx(reference_losses(Images(), 2), abs=1e-5)
 
 
 @pytest.mark.parametrize("method", [Torch1F1B, TorchGPipe])
 def test_no_gradient_returns_to_a_stage_without_parameters(method: type[TorchPipeline], tmp_path: Path) -> None:
     plan = [{"layers": 1}, {"layers": 5}]
-    trace = run(method(plan=plan, microbatches=2), Images(), tmp_path / "run", Budget(steps=STEPS))
+    trace = run(method(plan=plan, microbatches=2), Images(), tmp_path / "run", steps=STEPS)
     assert losses(trace) == pytest.approx(reference_losses(Images(), 2), abs=1e-5)
     assert trace.at_work(trace.counts("bytes_sent")).value.sum() == STEPS * Images().batch_size * 16 * 4
 
 
 def test_tokens_and_views_are_handed_on(tmp_path: Path) -> None:
     method = Torch1F1B(workers=3, plan=even(3, 3))
-    trace = run(method, Text(), tmp_path / "run", Budget(steps=STEPS))
-    expected = losses(serial(Text(), tmp_path / "serial", Budget(steps=STEPS)))
+    trace = run(method, Text(), tmp_path / "run", steps=STEPS)
+    expected = losses(serial(Text(), tmp_path / "serial", steps=STEPS))
     assert losses(trace) == pytest.approx(expected, abs=1e-6)
 
 
 def test_a_target_ends_all_workers_where_it_ends_one(tmp_path: Path) -> None:
-    expected = losses(serial(Chain(), tmp_path / "serial", Budget(steps=30)))
+    expected = losses(serial(Chain(), tmp_path / "serial", steps=30))
     target = min(expected.values()) + 1e-5
     reached = next(step for step, loss in expected.items() if loss <= target)
     assert 1 < reached < 30
-    trace = run(TorchGPipe(plan=even(2)), Chain(), tmp_path / "run", Budget(epochs=9, target=f"loss <= {target}"))
+    trace = run(TorchGPipe(plan=even(2)), Chain(), tmp_path / "run", epochs=9, target=f"loss <= {target}")
     assert list(losses(trace)) == list(range(1, reached + 1))
 
 
 def test_all_workers_stop_after_the_same_minibatch_when_time_is_up(tmp_path: Path) -> None:
-    trace = run(Torch1F1B(workers=3, plan=even(3)), Chain(), tmp_path / "run", Budget(seconds=0.5))
+    trace = run(Torch1F1B(workers=3, plan=even(3)), Chain(), tmp_path / "run", seconds=0.5)
     steps = {int(trace.spans("update", worker=worker).step.max()) for worker in range(3)}
     assert len(steps) == 1
     assert trace.values("loss").step[-1] == steps.pop() + 1
 
 
 def test_a_fraction_of_an_epoch_takes_as_many_minibatches_as_one_worker(tmp_path: Path) -> None:
-    budget = Budget(epochs=7.5 / 6)
-    expected = serial(Chain(), tmp_path / "serial", budget).total("samples")
-    assert run(Torch1F1B(plan=even(2)), Chain(), tmp_path / "run", budget).total("samples") == expected
+    epochs = 7.5 / 6
+    expected = serial(Chain(), tmp_path / "serial", epochs=epochs).total("samples")
+    assert run(Torch1F1B(plan=even(2)), Chain(), tmp_path / "run", epochs=epochs).total("samples") == expected
 
 
 def test_a_straight_plan_is_cut_where_a_profile_says(tmp_path: Path) -> None:
-    trace = run(TorchInterleaved(microbatches=2, repeats=2), Chain(), tmp_path / "run", Budget(steps=2))
+    trace = run(TorchInterleaved(microbatches=2, repeats=2), Chain(), tmp_path / "run", steps=2)
     stages = [stage["layers"] for stage in trace.fact("plan")["plan"]["stages"]]
     assert len(stages) == 4
     assert sorted(layer for layers in stages for layer in layers) == list(range(DEPTH))
@@ -150,8 +150,8 @@ def test_a_straight_plan_is_cut_where_a_profile_says(tmp_path: Path) -> None:
 
 def test_a_cut_that_a_skip_connection_crosses_is_refused(tmp_path: Path) -> None:
     with pytest.raises(HarnessError, match=r"after stage 0, .* and .* are needed; cut where"):
-        run(Torch1F1B(plan=[{"layers": 2}, {"layers": 1}]), Skipping(), tmp_path / "over", Budget(steps=1))
-    run(Torch1F1B(plan=[{"layers": 1}, {"layers": 2}]), Skipping(), tmp_path / "before", Budget(steps=1))
+        run(Torch1F1B(plan=[{"layers": 2}, {"layers": 1}]), Skipping(), tmp_path / "over", steps=1)
+    run(Torch1F1B(plan=[{"layers": 1}, {"layers": 2}]), Skipping(), tmp_path / "before", steps=1)
 
 
 @pytest.mark.parametrize(
@@ -176,7 +176,7 @@ def test_threads_are_refused(method: TorchPipeline, tmp_path: Path) -> None:
     why = "use a device that runs workers as processes"
     assert why in method.refuses(Chain(), devices.Cpu())
     with pytest.raises(devices.WorkerFailed, match=why):
-        run(method, Chain(), tmp_path / "run", Budget(steps=1), device=devices.Cpu())
+        run(method, Chain(), tmp_path / "run", steps=1, device=devices.Cpu())
 
 
 def test_peers_of_a_plugin_that_is_not_installed_are_not_offered(monkeypatch: pytest.MonkeyPatch) -> None:

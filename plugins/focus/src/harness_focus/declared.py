@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from harness import Dataset, DebianPackage, Member, PythonPackage
-from harness_focus.cutouts import CUTOUTS
+from harness_focus.streams.cutouts import CUTOUTS
 
 SURVEILLANCE = Dataset(
     name="surveillance-video",

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from harness_focus.cutouts import CUTOUTS
+from harness_focus.streams.cutouts import CUTOUTS
 
 
 def named(*parts: object) -> str:

@@ -13,7 +13,7 @@ from harness import Job, Parallelizer, Worker
 from harness_focus.workload import VideoWorkload
 
 if TYPE_CHECKING:
-    from harness_focus.trials import Trial
+    from harness_focus.trials.trial import Trial
 
 
 UNHURRIED = {"seconds": "parameters are chosen before the first query, and that is never cut short"}
@@ -27,7 +27,7 @@ class VideoParallelizer(Parallelizer[VideoWorkload]):
     All of them get the same objects and the same labels. A budget ends the queries; ingest is never cut short.
     """
 
-    imports: ClassVar[tuple[str, ...]] = ("cv2", "torch", "harness_focus.footage", "harness_focus.trials")
+    imports: ClassVar[tuple[str, ...]] = ("cv2", "torch", "harness_focus.footage.footage", "harness_focus.trials.trial")
 
     def prepare(self, job: Job[VideoWorkload]) -> None:
         """Find and label the stream's objects, once for all cells."""
@@ -43,7 +43,7 @@ class VideoParallelizer(Parallelizer[VideoWorkload]):
 
 
 def _main(way: VideoParallelizer, worker: Worker) -> None:
-    from harness_focus.trials import Trial
+    from harness_focus.trials.trial import Trial
 
     way.answer(Trial(worker.job))
 
@@ -60,7 +60,7 @@ class Focus(VideoParallelizer):
 
     def answer(self, trial: Trial) -> None:
         """Choose parameters, index, query."""
-        from harness_focus.focusing import answer
+        from harness_focus.trials.focusing import answer
 
         answer(trial, self.policy)
 
@@ -101,7 +101,7 @@ class NoScope(VideoParallelizer):
 
     def answer(self, trial: Trial) -> None:
         """Teach the small network, choose thresholds for each class, and query."""
-        from harness_focus.noscope import answer
+        from harness_focus.trials.noscope import answer
 
         answer(trial, side=self.side, blocks=self.blocks)
 

@@ -11,14 +11,14 @@ from pydantic import Field
 from harness import Workload
 
 if TYPE_CHECKING:
-    from harness_focus.footage import Footage
+    from harness_focus.footage.footage import Footage
     from harness_focus.networks import ExpensiveNetwork
 
 
 class VideoWorkload(Workload):
     """Answering which seconds of a video show a class of object; subclasses say which video, and whose labels."""
 
-    imports: ClassVar[tuple[str, ...]] = ("cv2", "torch", "harness_focus.footage")
+    imports: ClassVar[tuple[str, ...]] = ("cv2", "torch", "harness_focus.footage.footage")
 
     whole: bool = Field(True, description="leave out objects that the picture's border cuts")
 
@@ -32,6 +32,6 @@ class VideoWorkload(Workload):
 
     def footage(self, seed: int) -> Footage:
         """All moving objects of the video with their labels; found once for all cells, and kept by content."""
-        from harness_focus.footage import footage_of
+        from harness_focus.footage.footage import footage_of
 
         return footage_of(self.video(seed), self.expert(), seed, whole=self.whole)

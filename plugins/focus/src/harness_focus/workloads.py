@@ -22,8 +22,8 @@ class ComposedStream(VideoWorkload):
 
     def prepare(self) -> None:
         """Fetch the background and the cut-outs, and train the expensive network unless it is there."""
-        from harness_focus.cutouts import CUTOUTS
         from harness_focus.declared import SURVEILLANCE
+        from harness_focus.streams.cutouts import CUTOUTS
 
         SURVEILLANCE.fetch()
         CUTOUTS.fetch()
@@ -31,16 +31,16 @@ class ComposedStream(VideoWorkload):
 
     def video(self, seed: int) -> Path:
         """The stream of a seed."""
-        from harness_focus.composing import Composition, compose
         from harness_focus.declared import SURVEILLANCE
         from harness_focus.kept import kept
+        from harness_focus.streams.composing import Composition, compose
 
         stream = Composition(60 * self.minutes, self.pause, seed)
         return kept(stream.name, lambda path: compose(stream, SURVEILLANCE.path("vtest.avi"), path))
 
     def expert(self) -> ExpensiveNetwork:
         """EfficientNet-Lite taught the kinds of thing that cross."""
-        from harness_focus.expert import Expert
+        from harness_focus.streams.expert import Expert
 
         return Expert()
 
@@ -52,7 +52,7 @@ class Detected(VideoWorkload):
 
     def expert(self) -> ExpensiveNetwork:
         """YOLOv3-tiny, on crops."""
-        from harness_focus.pretrained import Yolo
+        from harness_focus.networks.pretrained import Yolo
 
         return Yolo(side=self.side)
 

@@ -1,0 +1,1 @@
+"""Composed streams, and the expensive network that knows what crosses them."""

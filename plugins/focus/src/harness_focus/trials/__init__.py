@@ -1,0 +1,1 @@
+"""Cells: Focus and what it is held against on one stream, with every cost measured."""

@@ -1,0 +1,1 @@
+"""Video as frames with times, and what moves in them."""
