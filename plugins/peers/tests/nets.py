@@ -8,39 +8,13 @@ from typing import ClassVar
 import torch
 from torch import nn
 
-from harness import Trace, TrainingWorkload, devices
+from harness import Trace, devices
 from harness.parallelizers.serial import SerialRun
 from harness.testing import run_job
+from harness.testing.chain import WIDTH, Chain
 
-LAYERS, WIDTH, CLASSES, SEED = 6, 5, 3, 5
+CLASSES, SEED = 3, 5
 Data = tuple[torch.Tensor, torch.Tensor]
-
-
-class Chain(TrainingWorkload):
-    """Dense layers on random data."""
-
-    name: ClassVar[str] = "chain"
-    samples: int = 48
-    batch_size: int = 8
-    evaluations: float = 6.0
-    rate: float = 0.2
-    weight_decay: float = 0.01
-
-    def model(self) -> nn.Module:
-        dense = [nn.Sequential(nn.Linear(WIDTH, WIDTH), nn.Tanh()) for _ in range(LAYERS)]
-        return nn.Sequential(*(layer for pair in dense for layer in pair))
-
-    def train_set(self) -> Data:
-        return self._data
-
-    def test_set(self) -> Data:
-        return self._data
-
-    @cached_property
-    def _data(self) -> Data:
-        random = torch.Generator().manual_seed(3)
-        inputs = torch.randn(self.samples, WIDTH, generator=random)
-        return inputs, inputs.abs().argmax(1)
 
 
 class Images(Chain):
@@ -53,7 +27,7 @@ class Images(Chain):
         return nn.Sequential(nn.Unflatten(1, (1, 4, 4)), *convolutions, nn.Flatten(), nn.Linear(64, CLASSES))
 
     @cached_property
-    def _data(self) -> Data:
+    def data(self) -> Data:
         random = torch.Generator().manual_seed(3)
         inputs = torch.randn(self.samples, 16, generator=random)
         return inputs, inputs[:, :CLASSES].argmax(1)
@@ -68,7 +42,7 @@ class Text(Chain):
         return nn.Sequential(nn.Embedding(CLASSES, WIDTH), Transposed(), nn.Conv1d(WIDTH, CLASSES, 1))
 
     @cached_property
-    def _data(self) -> Data:
+    def data(self) -> Data:
         random = torch.Generator().manual_seed(3)
         tokens = torch.randint(CLASSES, (self.samples, 7), generator=random)
         return tokens[:, :-1], tokens[:, 1:]

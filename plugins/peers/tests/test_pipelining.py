@@ -14,10 +14,11 @@ pytest.importorskip("torch", reason="needs the extra pipelining")
 pytest.importorskip("harness_pipedream", reason="needs the extra pipelining")
 
 import torch
-from nets import LAYERS, SEED, WIDTH, Chain, Images, Skipping, Text, losses, run, serial
+from nets import SEED, Images, Skipping, Text, losses, run, serial
 
 import harness_peers
 from harness import Budget, HarnessError, Job, Trace, TraceWriter, devices
+from harness.testing.chain import LAYERS, WIDTH, Chain
 from harness_peers.pipelining import Torch1F1B, TorchGPipe, TorchInterleaved, TorchPipeline
 
 STEPS = 8

@@ -13,12 +13,13 @@ import torch
 from models import Residual
 from torch import nn
 
-from harness import Budget, Job, Trace, TraceWriter, TrainingWorkload, devices
+from harness import Budget, Job, Trace, TraceWriter, devices
+from harness.testing import chain
+from harness.testing.chain import LAYERS
 from harness.tracefile import merge
 from harness_pipedream.runtime import Setup, train
 from harness_pipedream.schedule import Schedule
 
-LAYERS = 6
 Data = tuple[torch.Tensor, torch.Tensor]
 
 
@@ -26,33 +27,17 @@ class Dense(nn.Sequential):
     """One layer of the chain, whole."""
 
     def __init__(self) -> None:
-        super().__init__(nn.Linear(5, 5), nn.Tanh())
+        super().__init__(nn.Linear(chain.WIDTH, chain.WIDTH), nn.Tanh())
 
 
-class Chain(TrainingWorkload):
-    """Dense layers on random data."""
+class Chain(chain.Chain):
+    """Dense layers, each with its activation one layer of a profile."""
 
-    name: ClassVar[str] = "chain"
-    samples: int = 48
     batch_size: int = 4
     evaluations: float = 100.0
-    rate: float = 0.2
-    weight_decay: float = 0.01
 
     def model(self) -> nn.Module:
         return nn.Sequential(*(Dense() for _ in range(LAYERS)))
-
-    def train_set(self) -> Data:
-        return self._data
-
-    def test_set(self) -> Data:
-        return self._data
-
-    @cached_property
-    def _data(self) -> Data:
-        random = torch.Generator().manual_seed(3)
-        inputs = torch.randn(self.samples, 5, generator=random)
-        return inputs, inputs.abs().argmax(1)
 
 
 class Skipping(Chain):
@@ -65,7 +50,7 @@ class Skipping(Chain):
         return Residual()
 
     @cached_property
-    def _data(self) -> Data:
+    def data(self) -> Data:
         random = torch.Generator().manual_seed(3)
         inputs = torch.randn(self.samples, 1, 4, 4, generator=random)
         return inputs, inputs.flatten(1)[:, :3].argmax(1)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from threading import Lock
 from typing import TYPE_CHECKING
 
 import cv2
@@ -16,6 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import affine_grid, cross_entropy, grid_sample
 
+from harness.workloads.training import DEFAULT_GENERATOR
 from harness_focus.networks import OTHER
 from harness_focus.networks.specialised import Architecture, Layers, Specialised
 
@@ -28,7 +28,6 @@ STEPS, MINIBATCH = 300, 64  # of a training, unless told otherwise; crops of a s
 RATE, SLOWER = 3e-3, 0.2  # Adam's; published blocks learn so much slower
 SMOOTHING = 0.05  # of the labels, so that the second and third class mean something
 SHIFT, SCALE, LIGHT = 0.12, 0.15, 0.2  # shares by which a picture is changed
-DRAWING = Lock()  # torch's random numbers, which all threads share
 
 
 def specialise(
@@ -46,7 +45,7 @@ def specialise(
     targets = np.full(len(classes), len(own), dtype=np.int64)
     targets[own] = np.arange(len(own))
     pictures = np.stack([_small(crop, architecture.side) for crop in crops])
-    with DRAWING, torch.random.fork_rng(devices=[]):
+    with DEFAULT_GENERATOR, torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         layers = Layers(architecture.body(weights=True), len(own) + 1)
     _fit(layers, architecture, torch.from_numpy(pictures), targets[labels], steps, np.random.default_rng(seed))
