@@ -36,11 +36,13 @@ def expand(claim: ClaimSpec, cells: Sequence[CellSpec]) -> list[tuple[ClaimSpec,
 
 def spoken(claim: ClaimSpec) -> str:
     """The measure, and what its names stand for: ``a.risk / b.risk, a: saga, b: sgd``."""
-    compared = [axis for axis in COORDINATES if axis not in shared_axes(claim)]
+    # Of several aliases, what tells them apart; one alone is compared with nothing, so all that is said of it.
+    shared = shared_axes(claim) if len(claim.cells) > 1 else ()
     named = []
     for alias, selector in claim.cells.items():
-        labels = [label for axis in compared if (label := getattr(selector, axis)) is not None]
-        named.append(f"{alias}: {', '.join(labels)}{f' ({selector.best})' if selector.best else ''}")
+        labels = ", ".join(filter(None, (getattr(selector, axis) for axis in COORDINATES if axis not in shared)))
+        best = f"({selector.best})" if selector.best else ""
+        named += [f"{alias}: {' '.join(filter(None, (labels, best)))}"] if labels or best else []
     return ", ".join([claim.measure, *named])
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from harness.claimcheck import check_claim
 from harness.errors import HarnessError
-from harness.pairing import COORDINATES, expand, pairings, select
+from harness.pairing import COORDINATES, expand, pairings, select, spoken
 from harness.records import CellResult, CellSpec, ClaimSpec, ComponentSpec, Selector
 
 
@@ -88,6 +88,17 @@ def test_pairs_share_seed_and_all_that_is_not_compared(cells: list[CellSpec], a:
     except HarnessError:
         return
     assert set(found) == searched
+
+
+def test_a_measure_is_told_with_what_its_aliases_are() -> None:
+    compared = versus(
+        {"parallelizer": "A", "workload": "w"}, {"parallelizer": "B", "workload": "w", "best": "low risk"}
+    )
+    alone = ClaimSpec.model_validate(
+        {**compared.model_dump(), "measure": "a.risk", "cells": {"a": compared.cells["a"]}}
+    )
+    assert spoken(compared) == "a.risk / b.risk, a: A, b: B (low risk)"
+    assert spoken(alone) == "a.risk, a: w, A"
 
 
 def test_cells_of_different_budgets_are_no_pair() -> None:
