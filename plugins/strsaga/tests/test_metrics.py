@@ -11,20 +11,7 @@ from hypothesis import strategies as st
 
 from harness import Censored, Trace, TraceWriter
 from harness.tracefile import merge
-from harness_strsaga.metrics import (
-    METRICS,
-    CpuToSuboptimality,
-    FinalRisk,
-    FinalSuboptimality,
-    Gradients,
-    GradientsPerSecond,
-    Objective,
-    Risk,
-    SecondsPerGradient,
-    SlackSuboptimality,
-    StepCostGrowth,
-    Suboptimality,
-)
+from harness_strsaga import metrics
 
 VALUES = [0.5, 0.02, 0.3, 0.01, 0.02]  # suboptimality after time steps 3, 7, 11, 15, 19
 
@@ -51,26 +38,26 @@ def empty(tmp_path: Path) -> Trace:
 
 
 def test_quality_is_a_median_over_evaluated_steps_or_the_last_one(trace: Trace) -> None:
-    assert Risk().measure(trace) == 1.02
-    assert FinalRisk().measure(trace) == 1.02
-    assert Objective().measure(trace) == 2.02
-    assert Suboptimality().measure(trace) == 0.02
-    assert FinalSuboptimality().measure(trace) == 0.02
+    assert metrics.Risk().measure(trace) == 1.02
+    assert metrics.FinalRisk().measure(trace) == 1.02
+    assert metrics.Objective().measure(trace) == 2.02
+    assert metrics.Suboptimality().measure(trace) == 0.02
+    assert metrics.FinalSuboptimality().measure(trace) == 0.02
 
 
 def test_slack_is_dimension_over_points_arrived_at_each_step(trace: Trace) -> None:
     slack = [0.5 + 4 / 40, 0.02 + 4 / 80, 0.3 + 4 / 120, 0.01 + 4 / 160, 0.02 + 4 / 200]
-    assert SlackSuboptimality().measure(trace) == pytest.approx(median(slack))
+    assert metrics.SlackSuboptimality().measure(trace) == pytest.approx(median(slack))
 
 
 def test_gradients_and_their_cost_are_totals(trace: Trace) -> None:
-    assert Gradients().measure(trace) == 1000
-    assert SecondsPerGradient().measure(trace) == pytest.approx(210 / 1000)
-    assert GradientsPerSecond().measure(trace) == pytest.approx(1000 / 210)
+    assert metrics.Gradients().measure(trace) == 1000
+    assert metrics.SecondsPerGradient().measure(trace) == pytest.approx(210 / 1000)
+    assert metrics.GradientsPerSecond().measure(trace) == pytest.approx(1000 / 210)
 
 
 def test_growth_compares_the_last_two_of_twenty_arrivals_with_the_first_two(trace: Trace) -> None:
-    assert StepCostGrowth().measure(trace) == pytest.approx((19 + 20) / (1 + 2))
+    assert metrics.StepCostGrowth().measure(trace) == pytest.approx((19 + 20) / (1 + 2))
 
 
 def test_growth_is_unmoved_by_one_interrupted_arrival_and_by_those_without_gradients(tmp_path: Path) -> None:
@@ -79,7 +66,7 @@ def test_growth_is_unmoved_by_one_interrupted_arrival_and_by_those_without_gradi
         seconds = {2: 50.0}.get(i, 1.0 if i < 30 else 3.0)
         writer.add_span("advance", 100.0 * i, 100.0 * i + seconds, step=i, value=0 if i % 2 else 10)
     writer.close()
-    assert StepCostGrowth().measure(Trace.read(merge(tmp_path))) == pytest.approx(3.0)
+    assert metrics.StepCostGrowth().measure(Trace.read(merge(tmp_path))) == pytest.approx(3.0)
 
 
 @pytest.mark.parametrize(
@@ -91,7 +78,7 @@ def test_time_to_suboptimality_ends_where_the_target_is_met_for_good(
     trace: Trace, target: float, steps: int | None
 ) -> None:
     expected = Censored(210.0) if steps is None else pytest.approx(sum(range(1, steps + 1)))
-    assert CpuToSuboptimality(target=target).measure(trace) == expected
+    assert metrics.CpuToSuboptimality(target=target).measure(trace) == expected
 
 
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=12), st.floats(0.01, 1))
@@ -104,13 +91,13 @@ def test_time_to_suboptimality_agrees_with_trying_every_step(values: list[float]
             writer.add_span("advance", 10.0 * i, 10.0 * i + 2.0**i, step=i, value=1)
             writer.value("suboptimality", value, step=i)
         writer.close()
-        found = CpuToSuboptimality(target=target).measure(Trace.read(merge(Path(folder))))
+        found = metrics.CpuToSuboptimality(target=target).measure(Trace.read(merge(Path(folder))))
     good = [i for i in range(len(values)) if all(v <= target for v in values[i:])]
     assert found == (2.0 ** (good[0] + 1) - 1 if good else Censored(2.0 ** len(values) - 1))
 
 
 def test_an_empty_trace_measures_nothing(empty: Trace) -> None:
-    assert [metric().measure(empty) for metric in METRICS] == [None] * len(METRICS)
+    assert [metric().measure(empty) for metric in metrics.METRICS] == [None] * len(metrics.METRICS)
 
 
 def test_a_stream_shorter_than_ten_arrivals_has_no_tenth(tmp_path: Path) -> None:
@@ -118,10 +105,10 @@ def test_a_stream_shorter_than_ten_arrivals_has_no_tenth(tmp_path: Path) -> None
     for i in range(9):
         writer.add_span("advance", i, i + 0.5, step=i, value=10)
     writer.close()
-    assert StepCostGrowth().measure(Trace.read(merge(tmp_path))) is None
+    assert metrics.StepCostGrowth().measure(Trace.read(merge(tmp_path))) is None
 
 
 def test_what_depends_on_the_clock_says_so() -> None:
-    timed = {metric.name for metric in METRICS if metric.timed}
+    timed = {metric.name for metric in metrics.METRICS if metric.timed}
     assert timed == {"cpu_to_suboptimality", "gradients_per_second", "seconds_per_gradient", "step_cost_growth"}
-    assert {metric.name for metric in METRICS if metric.exact} == {"gradients"}
+    assert {metric.name for metric in metrics.METRICS if metric.exact} == {"gradients"}
