@@ -8,7 +8,7 @@ from math import inf
 
 import numpy as np
 
-from harness_pipedream.profile import Layer, Profile
+from harness_pipedream.profiling.profile import Layer, Profile
 
 
 def stage_seconds(cost: str, compute: float, parameters: float, m: int, rate: float) -> float:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from harness_pipedream.schedule import Operation, Schedule
+from harness_pipedream.planning.schedule import Operation, Schedule
 
 
 def segment(schedule: Schedule, rank: int, units: int) -> list[Operation]:

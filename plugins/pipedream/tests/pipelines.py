@@ -17,8 +17,8 @@ from harness import Budget, Job, Trace, TraceWriter, devices
 from harness.testing import chain
 from harness.testing.chain import LAYERS
 from harness.tracefile import merge
-from harness_pipedream.runtime import Setup, train
-from harness_pipedream.schedule import Schedule
+from harness_pipedream.planning.schedule import Schedule
+from harness_pipedream.running.runtime import Setup, train
 
 Data = tuple[torch.Tensor, torch.Tensor]
 

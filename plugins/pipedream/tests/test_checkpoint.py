@@ -10,9 +10,9 @@ import torch
 from pipelines import Chain, Fragile, job_of, losses, pipeline, read
 
 from harness import Budget, HarnessError, Trace, devices
-from harness_pipedream.checkpoint import Checkpoints
 from harness_pipedream.parallelizers import Pipedream
-from harness_pipedream.schedule import one_forward_one_backward
+from harness_pipedream.planning.schedule import one_forward_one_backward
+from harness_pipedream.running.checkpoint import Checkpoints
 
 WORKLOAD = Chain()
 STAGES = ({"layers": 2}, {"layers": 3}, {"layers": 1})

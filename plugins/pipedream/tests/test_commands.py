@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from harness_pipedream.plan import Plan, Stage
+from harness_pipedream.planning.plan import Plan, Stage
 
 
 def harness(*arguments: str) -> subprocess.CompletedProcess[str]:

@@ -5,12 +5,12 @@ import json
 import pytest
 
 from harness import HarnessError
-from harness_pipedream.explain import explain, why
-from harness_pipedream.levels import Level, parse_levels
-from harness_pipedream.plan import Group, Plan, Stage
-from harness_pipedream.planner import plan
-from harness_pipedream.profile import Layer, Profile
-from harness_pipedream.published import read_profile
+from harness_pipedream.planning.explain import explain, why
+from harness_pipedream.planning.levels import Level, parse_levels
+from harness_pipedream.planning.plan import Group, Plan, Stage
+from harness_pipedream.planning.planner import plan
+from harness_pipedream.profiling.profile import Layer, Profile
+from harness_pipedream.profiling.published import read_profile
 
 # Three layers of 30, 10 and 5 ms; boundaries of 1000 and 200 bytes; parameters 100, 100 and 4000 bytes.
 CHAIN = Profile.chain(

@@ -14,7 +14,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from harness import HarnessError
-from harness_pipedream.layers import LayerGraph, Part, layer_graph
+from harness_pipedream.models.layers import LayerGraph, Part, layer_graph
 
 
 def stages_of(graph: LayerGraph, cuts: set[int]) -> list[range]:

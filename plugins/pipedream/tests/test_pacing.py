@@ -11,14 +11,14 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from orders import simulate
 
-from harness_pipedream.costs import Cost
-from harness_pipedream.levels import Level
-from harness_pipedream.memory import MemoryLimit
-from harness_pipedream.pacing import hiding_depth, paced, recut
-from harness_pipedream.plan import Plan, Stage
-from harness_pipedream.predict import Prediction, predict
-from harness_pipedream.profile import Layer, Profile
-from harness_pipedream.schedule import Schedule, one_forward_one_backward, warmups
+from harness_pipedream.planning.costs import Cost
+from harness_pipedream.planning.levels import Level
+from harness_pipedream.planning.memory import MemoryLimit
+from harness_pipedream.planning.pacing import hiding_depth, paced, recut
+from harness_pipedream.planning.plan import Plan, Stage
+from harness_pipedream.planning.predict import Prediction, predict
+from harness_pipedream.planning.schedule import Schedule, one_forward_one_backward, warmups
+from harness_pipedream.profiling.profile import Layer, Profile
 
 RATE = 1e6
 FIRST, LAST, UNITS = 24, 144, 168  # 120 minibatches apart, a multiple of the replicas drawn

@@ -13,9 +13,9 @@ import pytest
 from pipelines import Chain, Skipping, job_of, losses, read
 
 from harness import Budget, HarnessError, Trace, devices
-from harness_pipedream.layers import layer_graph
+from harness_pipedream.models.layers import layer_graph
 from harness_pipedream.parallelizers import PARALLELIZERS, GPipe, ModelParallel, NaivePipeline, Pipedream
-from harness_pipedream.profile import Layer, Profile
+from harness_pipedream.profiling.profile import Layer, Profile
 
 SUITE = """
 title = "Pipelines of a small network"

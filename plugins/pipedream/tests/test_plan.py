@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness import HarnessError
-from harness_pipedream.plan import Group, Plan, Stage
+from harness_pipedream.planning.plan import Group, Plan, Stage
 
 SCHEDULES = json.loads((Path(__file__).parent / "cases" / "schedules.json").read_text())["cases"]
 

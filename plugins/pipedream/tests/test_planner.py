@@ -10,17 +10,17 @@ import pytest
 from bruteforce import best_on_two_levels, best_seconds, plan_seconds, random_profile, stage_memory
 
 from harness import HarnessError
-from harness_pipedream.bottleneck import BottleneckSearch
-from harness_pipedream.costs import COSTS, cost_model
-from harness_pipedream.dynamic import DynamicProgram
-from harness_pipedream.levels import Level, flat
-from harness_pipedream.memory import MemoryLimit
-from harness_pipedream.plan import Plan
-from harness_pipedream.planner import data_parallel, plan
-from harness_pipedream.predict import predict
-from harness_pipedream.profile import Layer, Profile
-from harness_pipedream.published import read_profile
-from harness_pipedream.states import States
+from harness_pipedream.planning.bottleneck import BottleneckSearch
+from harness_pipedream.planning.costs import COSTS, cost_model
+from harness_pipedream.planning.dynamic import DynamicProgram
+from harness_pipedream.planning.levels import Level, flat
+from harness_pipedream.planning.memory import MemoryLimit
+from harness_pipedream.planning.plan import Plan
+from harness_pipedream.planning.planner import data_parallel, plan
+from harness_pipedream.planning.predict import predict
+from harness_pipedream.planning.states import States
+from harness_pipedream.profiling.profile import Layer, Profile
+from harness_pipedream.profiling.published import read_profile
 
 CASES = Path(__file__).parent / "cases"
 PUBLISHED = json.loads((CASES / "planner_cases.json").read_text())["cases"]

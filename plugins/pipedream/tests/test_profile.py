@@ -8,8 +8,8 @@ import pytest
 from bruteforce import random_profile
 
 from harness import HarnessError
-from harness_pipedream.profile import Layer, Profile
-from harness_pipedream.published import published, read_profile
+from harness_pipedream.profiling.profile import Layer, Profile
+from harness_pipedream.profiling.published import published, read_profile
 
 GRAPH = (
     "node2 -- Linear(4, 4) -- forward_compute_time=2.000, backward_compute_time=3.500, "

@@ -12,9 +12,9 @@ import torch
 from torch import nn
 
 from harness import HarnessError, TrainingWorkload
-from harness_pipedream.layers import layer_graph
-from harness_pipedream.profile import Profile
-from harness_pipedream.profiler import profile
+from harness_pipedream.models.layers import layer_graph
+from harness_pipedream.profiling.profile import Profile
+from harness_pipedream.profiling.profiler import profile
 
 
 class Task(TrainingWorkload):

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from torch import nn
 
 from harness import Communicator
-from harness_pipedream.buckets import buckets
-from harness_pipedream.reduction import Reduction
-from harness_pipedream.stage import ModelStage
+from harness_pipedream.running.buckets import buckets
+from harness_pipedream.running.reduction import Reduction
+from harness_pipedream.running.stage import ModelStage
 
 PEERS = 3
 

@@ -8,10 +8,10 @@ from harness import TraceWriter
 from harness.records import CellSpec, ComponentSpec
 from harness.store import Run, RunRecord, SuiteRecord
 from harness.tracefile import merge
-from harness_pipedream.explain import explain
-from harness_pipedream.levels import Level
-from harness_pipedream.plan import Plan, Stage
-from harness_pipedream.profile import Layer, Profile
+from harness_pipedream.planning.explain import explain
+from harness_pipedream.planning.levels import Level
+from harness_pipedream.planning.plan import Plan, Stage
+from harness_pipedream.profiling.profile import Layer, Profile
 from harness_pipedream.report import plans, sections
 
 HOSTILE = '<script>alert("x")</script>'

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from pipelines import Chain, cut, losses, pipeline, serial
 
 from harness import Budget, Trace
-from harness_pipedream.schedule import Schedule, fill_and_drain, noam, one_forward_one_backward
+from harness_pipedream.planning.schedule import Schedule, fill_and_drain, noam, one_forward_one_backward
 
 WORKLOAD = Chain()
 replicas_drawn = st.lists(st.integers(1, 3), min_size=1, max_size=4)

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from orders import segment, simulate
 
-from harness_pipedream.schedule import (
+from harness_pipedream.planning.schedule import (
     Operation,
     Schedule,
     fill_and_drain,

@@ -11,9 +11,9 @@ from pipelines import Chain, job_of, read
 
 from harness import Budget, HarnessError, Trace, devices
 from harness_pipedream.parallelizers import GPipe, ModelParallel, Pipedream, PipelineParallelizer
-from harness_pipedream.preparing import divided, levels_of
-from harness_pipedream.profile import Layer, Profile
-from harness_pipedream.published import PublishedProfile
+from harness_pipedream.profiling.profile import Layer, Profile
+from harness_pipedream.profiling.published import PublishedProfile
+from harness_pipedream.running.preparing import divided, levels_of
 
 FORWARD, BACKWARD, ACTIVATION, PARAMETERS = 0.25, 0.75, 1000, 4000
 STRAIGHT = tuple({"layers": 1} for _ in range(4))

@@ -11,9 +11,9 @@ import torch
 from orders import simulate
 from torch import nn
 
-from harness_pipedream.schedule import one_forward_one_backward
-from harness_pipedream.stage import ModelStage
-from harness_pipedream.weights import Weights
+from harness_pipedream.planning.schedule import one_forward_one_backward
+from harness_pipedream.running.stage import ModelStage
+from harness_pipedream.running.weights import Weights
 
 CASES = json.loads((Path(__file__).parent / "cases" / "semantics.json").read_text())["cases"]
 MODES = [(case, mode) for case in CASES for mode in case["modes"]]

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import torch
 
 from harness import HarnessError
-from harness_pipedream.layers import LayerGraph, Part, layer_graph
+from harness_pipedream.models.layers import LayerGraph, Part, layer_graph
 from harness_pipedream.parallelizers import GPipe
-from harness_pipedream.preparing import described, levels_of, plan_of, profile_of
+from harness_pipedream.running.preparing import described, levels_of, plan_of, profile_of
 
 if TYPE_CHECKING:
     from torch import nn

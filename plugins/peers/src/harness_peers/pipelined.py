@@ -19,8 +19,8 @@ from torch import nn
 from harness import HarnessError, TrainingWorkload, Worker
 from harness_peers.cutting import Layers, build
 from harness_peers.recorded import Journal, RecordedStage
-from harness_pipedream.progress import epoch_of
-from harness_pipedream.training import heaviest
+from harness_pipedream.running.progress import epoch_of
+from harness_pipedream.running.training import heaviest
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

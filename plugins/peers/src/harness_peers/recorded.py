@@ -13,7 +13,7 @@ from torch.distributed.pipelining import PipelineStage
 
 if TYPE_CHECKING:
     from harness import Worker
-    from harness_pipedream.layers import Part
+    from harness_pipedream.models.layers import Part
 
 
 class Journal:

@@ -9,10 +9,10 @@ from typing import Any
 from harness import Metric, Parallelizer, Workload, hookimpl
 from harness_pipedream.metrics import METRICS
 from harness_pipedream.parallelizers import PARALLELIZERS
-from harness_pipedream.plan import Plan, Stage
-from harness_pipedream.planning import PlanOnly
-from harness_pipedream.profile import Layer, Profile
-from harness_pipedream.published import PublishedProfile
+from harness_pipedream.plan_only import PlanOnly
+from harness_pipedream.planning.plan import Plan, Stage
+from harness_pipedream.profiling.profile import Layer, Profile
+from harness_pipedream.profiling.published import PublishedProfile
 
 __all__ = ["Layer", "Plan", "Profile", "PublishedProfile", "Stage"]
 

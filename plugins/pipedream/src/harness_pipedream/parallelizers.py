@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveInt, PrivateAttr
 
 from harness import Device, Job, Parallelizer, TrainingWorkload, Workload, units
-from harness_pipedream.published import PublishedProfile
+from harness_pipedream.profiling.published import PublishedProfile
 
 if TYPE_CHECKING:
-    from harness_pipedream.levels import Level
-    from harness_pipedream.memory import MemoryLimit
-    from harness_pipedream.plan import Plan
-    from harness_pipedream.predict import Prediction
-    from harness_pipedream.preparing import Prepared
-    from harness_pipedream.profile import Profile
-    from harness_pipedream.schedule import Schedule
+    from harness_pipedream.planning.levels import Level
+    from harness_pipedream.planning.memory import MemoryLimit
+    from harness_pipedream.planning.plan import Plan
+    from harness_pipedream.planning.predict import Prediction
+    from harness_pipedream.planning.schedule import Schedule
+    from harness_pipedream.profiling.profile import Profile
+    from harness_pipedream.running.preparing import Prepared
 
 
 class StageFields(BaseModel):
@@ -33,7 +33,7 @@ class StageFields(BaseModel):
 class PipelineParallelizer(Parallelizer[TrainingWorkload | PublishedProfile]):
     """Divides a model's layers into stages, and the stages over workers; kinds differ in their schedule."""
 
-    imports: ClassVar[tuple[str, ...]] = ("harness_pipedream.runtime", "harness_pipedream.training")
+    imports: ClassVar[tuple[str, ...]] = ("harness_pipedream.running.runtime", "harness_pipedream.running.training")
     predictable: ClassVar[bool] = False
 
     workers: PositiveInt = Field(2, description="workers, of all stages together")
@@ -85,13 +85,13 @@ class PipelineParallelizer(Parallelizer[TrainingWorkload | PublishedProfile]):
 
     def prepare(self, job: Job[Any]) -> None:
         """Profile where that is needed, and plan."""
-        from harness_pipedream.preparing import prepare
+        from harness_pipedream.running.preparing import prepare
 
         self._prepared = prepare(self, job)
 
     def run(self, job: Job[Any]) -> None:
         """Train on the planned pipeline."""
-        from harness_pipedream.restarts import launch
+        from harness_pipedream.running.restarts import launch
 
         if self._prepared is None:
             self.prepare(job)
@@ -123,8 +123,8 @@ class AsynchronousPipeline(PipelineParallelizer):
 
     def settled(self, best: Plan, profile: Profile, levels: Sequence[Level], memory: MemoryLimit | None) -> Plan:
         """The best plan, cut where the minibatches in flight wait least; as it is if there are enough to hide links."""
-        from harness_pipedream.costs import cost_model
-        from harness_pipedream.pacing import recut
+        from harness_pipedream.planning.costs import cost_model
+        from harness_pipedream.planning.pacing import recut
 
         if self.depth == "links":
             return best
@@ -132,7 +132,7 @@ class AsynchronousPipeline(PipelineParallelizer):
 
     def in_flight(self, prediction: Prediction | None) -> int | None:
         """The depth in minibatches; ``None`` for NOAM."""
-        from harness_pipedream.pacing import hiding_depth
+        from harness_pipedream.planning.pacing import hiding_depth
 
         if self.depth != "links":
             return self.depth
@@ -151,7 +151,7 @@ class Pipedream(AsynchronousPipeline):
 
     def schedule(self, plan: Plan, prediction: Prediction | None = None) -> Schedule:
         """1F1B-RR with a backward at its forward's weights."""
-        from harness_pipedream.schedule import one_forward_one_backward
+        from harness_pipedream.planning.schedule import one_forward_one_backward
 
         replicas = [stage.replicas for stage in plan.stages]
         return one_forward_one_backward(
@@ -166,7 +166,7 @@ class NaivePipeline(AsynchronousPipeline):
 
     def schedule(self, plan: Plan, prediction: Prediction | None = None) -> Schedule:
         """1F1B-RR with one version of the weights."""
-        from harness_pipedream.schedule import one_forward_one_backward
+        from harness_pipedream.planning.schedule import one_forward_one_backward
 
         replicas = [stage.replicas for stage in plan.stages]
         return one_forward_one_backward(replicas, depth=self.in_flight(prediction), flush=self.flush, versions="naive")
@@ -187,7 +187,7 @@ class GPipe(PipelineParallelizer):
 
     def schedule(self, plan: Plan, prediction: Prediction | None = None) -> Schedule:
         """Fill, drain, update."""
-        from harness_pipedream.schedule import fill_and_drain
+        from harness_pipedream.planning.schedule import fill_and_drain
 
         replicas = [stage.replicas for stage in plan.stages]
         return fill_and_drain(replicas, self.microbatches, alternating=self.alternating)
@@ -200,7 +200,7 @@ class ModelParallel(PipelineParallelizer):
 
     def schedule(self, plan: Plan, prediction: Prediction | None = None) -> Schedule:
         """One minibatch forwards, then backwards."""
-        from harness_pipedream.schedule import fill_and_drain
+        from harness_pipedream.planning.schedule import fill_and_drain
 
         return fill_and_drain([stage.replicas for stage in plan.stages], 1)
 

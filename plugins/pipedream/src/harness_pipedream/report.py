@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness import HarnessError, Trace
 from harness.report.markup import Markup, element, join, table
-from harness_pipedream.plan import Plan
+from harness_pipedream.planning.plan import Plan
 
 if TYPE_CHECKING:
     from harness.store import Run

@@ -1,0 +1,1 @@
+"""A model as layers that stages can be made of."""

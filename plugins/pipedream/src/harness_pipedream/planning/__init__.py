@@ -1,0 +1,1 @@
+"""Which workers run which layers, in what order, and what that promises."""

@@ -1,0 +1,1 @@
+"""A plan in motion: workers, weight versions, what they send, and checkpoints."""
