@@ -21,12 +21,12 @@ def compute_threads(count: int) -> Iterator[None]:
     """
     with ExitStack() as stack:
         stack.enter_context(_environment(count))
+        stack.enter_context(numba_threads(count))  # first: when numba starts its threads it sets OpenMP's, torch's too
         if importlib.util.find_spec("threadpoolctl"):
             threadpoolctl = importlib.import_module("threadpoolctl")
             stack.enter_context(threadpoolctl.threadpool_limits(count))
         if torch := sys.modules.get("torch"):
             stack.enter_context(_threads(torch, count))
-        stack.enter_context(numba_threads(count))
         yield
 
 

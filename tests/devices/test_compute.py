@@ -1,4 +1,6 @@
 import os
+import subprocess
+import sys
 import threading
 
 import numba
@@ -23,6 +25,13 @@ def test_libraries_are_told_and_get_back_what_they_had(count):
         assert pools <= {count}
         assert variables == [str(count)] * len(VARIABLES)
     assert settings() == before
+
+
+def test_torch_keeps_its_count_though_numba_starts_its_threads():
+    told = "with compute_threads(1): print(torch.get_num_threads(), numba.get_num_threads())"
+    lines = ["import numba, torch", "from harness.devices.compute import compute_threads", told]
+    done = subprocess.run([sys.executable, "-c", "\n".join(lines)], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["1", "1"]
 
 
 def test_a_new_thread_tells_numba_for_itself():
