@@ -51,18 +51,23 @@ def run_file(path: Path) -> CellResult | None:
 
 
 def child(path: str) -> None:
-    """Run a cell in a process made for it: own group, ends with the engine, output into a file."""
+    """Run a cell in a process made for it."""
+    settle(Path(path).with_name("output.txt"))
+    run_file(Path(path))
+
+
+def settle(output: Path) -> None:
+    """Make this process one of its own: own group, ends with the engine, output into a file."""
     with contextlib.suppress(OSError):
         os.setpgid(0, 0)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     _end_with_engine()
-    output = os.open(Path(path).with_name("output.txt"), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    file = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
     for stream in (1, 2):
-        os.dup2(output, stream)
+        os.dup2(file, stream)
     sys.stdout = os.fdopen(1, "w", buffering=1, closefd=False)
     sys.stderr = os.fdopen(2, "w", buffering=1, closefd=False)
     faulthandler.enable()
-    run_file(Path(path))
 
 
 def _end_with_engine() -> None:

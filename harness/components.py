@@ -84,6 +84,13 @@ class Workload(Component, ABC):
     def prepare(self) -> None:
         """Fetch, generate and partition; idempotent, and outside every time metric."""
 
+    def keep(self, seed: int) -> None:
+        """Make what cells of this seed read from disk and would else make first; nothing, where that is soon done.
+
+        An engine calls it before the first cell, for several seeds at a time. Idempotent; what it makes is made
+        all the same where nobody called it.
+        """
+
     def __getstate__(self) -> dict[Any, Any]:
         state = super().__getstate__()
         fields = {key: value for key, value in state["__dict__"].items() if key in type(self).model_fields}

@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 from pathlib import Path
 
+from harness.ahead import make_ahead
 from harness.attempt import attempt, make_ready, ranks, ranks_a_node
 from harness.environment import capture
 from harness.errors import HarnessError
@@ -63,14 +64,17 @@ def run_cells(
     jobs: int = 1,
     blocks: Collection[str] | None = None,
     observe: Observer = lambda cell, result: None,
+    say: Callable[[str], None] = lambda text: None,
 ) -> None:
     """Run every cell that has no result yet, or those of some blocks alone.
 
-    ``observe`` sees each start (``None``) and each result. A block of which only some cells are done
-    is taken again whole where its times matter, since cells that are compared must have run together.
+    ``observe`` sees each start (``None``) and each result; ``say`` is told what is done before the first.
+    A block of which only some cells are done is taken again whole where its times matter, since cells that are
+    compared must have run together.
     """
     waiting = [cell for cell in order(run, registry) if blocks is None or cell.block in blocks]
     preload(waiting, registry)
+    make_ahead(waiting, registry, run.folder / "ahead.txt", say)
     each = _Attempt(run, registry, observe)
     if jobs == 1:
         for cell in waiting:

@@ -30,13 +30,18 @@ VARIABLES = (
 PACKAGES = ("numpy", "numba", "torch", "scipy", "scikit-learn", "pyarrow", "pydantic", "pluggy")
 
 
+def cores() -> int:
+    """How many processors this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def capture(registry: Registry) -> dict[str, str]:
     """Everything about this machine that a result may depend on, as text; plugins add to it."""
     facts = {
         "machine": platform.machine(),
         "system": f"{platform.system()} {platform.release()}",
         "processor": _processor(),
-        "cores": str(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()),
+        "cores": str(cores()),
         "memory": f"{psutil.virtual_memory().total / 2**30:.1f} GiB",
         "accelerators": _accelerators() or "none",
         "python": sys.version.split()[0],

@@ -48,8 +48,18 @@ class Stopped(Exception):
 
 def run_cell(spec: CellSpec, path: Path, *, start: Start, stop: threading.Event) -> End:
     """Run the cell that ``path`` specifies in a process of its own; nothing it started survives it."""
+    return _run(partial(_start, spec, path, start), spec, stop)
+
+
+def run_call(spec: CellSpec, call: Callable[..., object], *arguments: object, stop: threading.Event) -> End:
+    """Call a function within a cell's limits in such a process, which it makes its own first (``cell.settle``)."""
+    return _run(partial(_fork, call, *arguments), spec, stop)
+
+
+def _run(begin: Callable[[], BaseProcess | subprocess.Popen[bytes]], spec: CellSpec, stop: threading.Event) -> End:
     with _interrupts_held() as let_through:
-        process = _start(spec, path, start)
+        with _starting, _one_thread():
+            process = begin()
         try:
             let_through()
             return _watch(process, spec, stop)
@@ -65,16 +75,19 @@ def warm_up(names: Iterable[str]) -> None:
 
 
 def _start(spec: CellSpec, path: Path, start: Start) -> BaseProcess | subprocess.Popen[bytes]:
-    with _starting, _one_thread():
-        if spec.python or start != "fork":
-            output = path.with_name("output.txt").open("ab")
-            python = [spec.python or sys.executable, "-X", "faulthandler"]
-            command = [*python, "-m", "harness", "cell", str(path), "--parent", str(os.getpid())]
-            return subprocess.Popen(command, stdout=output, stderr=output, stdin=subprocess.DEVNULL, process_group=0)
-        process = multiprocessing.get_context("forkserver").Process(target=child, args=(str(path),))
-        with _anonymous_main():
-            process.start()
-        return process
+    if spec.python or start != "fork":
+        output = path.with_name("output.txt").open("ab")
+        python = [spec.python or sys.executable, "-X", "faulthandler"]
+        command = [*python, "-m", "harness", "cell", str(path), "--parent", str(os.getpid())]
+        return subprocess.Popen(command, stdout=output, stderr=output, stdin=subprocess.DEVNULL, process_group=0)
+    return _fork(child, str(path))
+
+
+def _fork(call: Callable[..., object], *arguments: object) -> BaseProcess:
+    process = multiprocessing.get_context("forkserver").Process(target=call, args=arguments)
+    with _anonymous_main():
+        process.start()
+    return process
 
 
 @contextlib.contextmanager

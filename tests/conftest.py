@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from importlib.metadata import entry_points
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 
@@ -17,6 +19,7 @@ HERE = Path(__file__).parent
 UNRULY = HERE / "packages" / "unruly"
 
 Harness = Callable[..., subprocess.CompletedProcess[str]]
+Answer = TypeVar("Answer")
 
 
 class Clock:
@@ -27,6 +30,15 @@ class Clock:
 
     def __call__(self) -> float:
         return self.now
+
+
+def once(ask: Callable[[], Answer]) -> Answer:
+    """The first answer that is not empty; only a failure takes so long that it is given up."""
+    deadline = time.monotonic() + 120
+    while not (answer := ask()) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert answer
+    return answer
 
 
 @pytest.fixture

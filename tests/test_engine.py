@@ -7,16 +7,11 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
 
 import pytest
 
-from tests.conftest import Harness
-
-Answer = TypeVar("Answer")
+from tests.conftest import Harness, once
 
 
 def metrics(folder: Path) -> dict[str, dict[str, float]]:
@@ -53,14 +48,6 @@ def gated(suite: Path) -> None:
     gate = suite.with_name("gate")
     text = suite.read_text().replace('"slow"]', f'{{ name = "gated", gate = "{gate}", label = "slow" }}]')
     suite.write_text(text)
-
-
-def once(ask: Callable[[], Answer]) -> Answer:
-    """The first answer that is not empty; only a failure takes so long that it is given up."""
-    deadline = time.monotonic() + 120
-    while not (answer := ask()) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    return answer
 
 
 @pytest.mark.parametrize("jobs", ["1", "2"])

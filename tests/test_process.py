@@ -6,12 +6,12 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import psutil
 import pytest
+
+from tests.conftest import once
 
 SUITE = """
 title = "Counting"
@@ -33,22 +33,14 @@ def start(folder: Path, parallelizer: str, more: str = "", **variables: str) -> 
     )
 
 
-def until(ask: Callable[[], object]) -> None:
-    """Wait; only a failure takes so long that it is given up."""
-    deadline = time.monotonic() + 120
-    while not ask() and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert ask()
-
-
 @pytest.mark.parametrize("more", ["", f'python = "{sys.executable}"'])
 def test_a_cell_that_never_looks_up_dies_with_a_killed_run(more: str, unruly: Path, tmp_path: Path) -> None:
     sign = tmp_path / "sign"
     with start(tmp_path, f'{{ name = "busy", sign = "{sign}" }}', more) as process:
-        until(lambda: list(tmp_path.glob("sign-*")))
+        once(lambda: list(tmp_path.glob("sign-*")))
         process.kill()
     (left,) = tmp_path.glob("sign-*")
-    until(lambda: not psutil.pid_exists(int(left.name.rpartition("-")[2])))
+    once(lambda: not psutil.pid_exists(int(left.name.rpartition("-")[2])))
 
 
 def test_a_cell_whose_run_has_ended_already_does_not_begin(unruly: Path, suite: Path, tmp_path: Path) -> None:
@@ -68,7 +60,7 @@ def test_a_cell_whose_run_has_ended_already_does_not_begin(unruly: Path, suite: 
 def test_ctrl_c_while_the_first_cell_starts_is_told_in_a_line(unruly: Path, tmp_path: Path) -> None:
     sign = tmp_path / "sign"
     with start(tmp_path, '"lingering"', LINGERING=str(sign)) as process:
-        until(sign.exists)
+        once(sign.exists)
         os.killpg(process.pid, signal.SIGINT)
         _, errors = process.communicate()
     assert process.returncode == 130

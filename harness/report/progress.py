@@ -56,6 +56,12 @@ class Progress:
     ) -> None:
         self.bar.stop()
 
+    def say(self, text: str) -> None:
+        """Show what is done before the first cell: on the bar, or as a line."""
+        self.bar.update(self.task, description=escape(text))
+        if not self.live:
+            self._print(text)
+
     def observe(self, cell: CellSpec, result: CellResult | None) -> None:
         """Show that a cell started (no result) or ended."""
         if result is None:

@@ -36,6 +36,28 @@ class Counting(Workload, Serial):
                 break
 
 
+class Stored(Counting):
+    """Counts to what a file says, which it keeps for each seed, noting who made it; one seed cannot be made."""
+
+    name: ClassVar[str] = "stored"
+    folder: str = Field(description="where the files are")
+    broken: int = Field(-1, description="the seed that cannot be made")
+    gate: str = Field("", description="a file to wait for; a file with its process's number beside it says who waits")
+
+    def keep(self, seed: int) -> None:
+        if seed == self.broken:
+            raise ValueError("this seed cannot be made")
+        if self.gate and not Path(self.gate).exists():
+            Path(f"{self.gate}-{os.getpid()}").touch()
+            time.sleep(3600)
+        with Path(self.folder, f"{seed}.txt").open("a") as file:
+            file.write(f"{os.getpid()}\n")
+
+    def serial(self, job: Job[Any]) -> None:
+        assert Path(self.folder, f"{job.seed}.txt").exists()
+        super().serial(job)
+
+
 class Other(Workload):
     """A workload that no parallelizer here takes."""
 
@@ -173,7 +195,7 @@ class Ranks(Device):
 
 @hookimpl
 def harness_workloads() -> list[type[Workload]]:
-    return [Counting, Other]
+    return [Counting, Other, Stored]
 
 
 @hookimpl

@@ -30,6 +30,10 @@ class VideoWorkload(Workload):
     def expert(self) -> ExpensiveNetwork:
         """The expensive network, whose labels are the truth."""
 
+    def keep(self, seed: int) -> None:
+        """Compose, find the objects and label them: the first time, a third of the video's length."""
+        self.footage(seed)
+
     def footage(self, seed: int) -> Footage:
         """All moving objects of the video with their labels; found once for all cells, and kept by content."""
         from harness_focus.footage.footage import footage_of
