@@ -39,6 +39,18 @@ def test_labels_are_the_expensive_networks_own_and_are_found_once(video):
     assert second.calls == AGAIN
 
 
+def test_objects_that_the_border_cuts_are_left_out_and_never_labelled(video):
+    expert = Expensive()
+    some, every = footage_of(video, expert, 0, whole=True), objects_of(video)
+    size = Video(str(video)).width, Video(str(video)).height
+    clear = [(box[:2] >= 2).all() and (box[:2] + box[2:] <= np.array(size) - 2).all() for box in every.boxes]
+    assert 0 < sum(clear) < len(clear)
+    np.testing.assert_array_equal(some.boxes, every.boxes[clear])
+    np.testing.assert_array_equal(some.tracks, every.tracks[clear])
+    assert expert.calls == sum(clear) + AGAIN
+    assert [some.classes[n] for n in some.labels] == Expensive()([every.crops[n] for n in np.flatnonzero(clear)])
+
+
 def test_labels_that_the_network_no_longer_gives_are_refused(video):
     class Changed(Expensive):
         def __call__(self, crops):

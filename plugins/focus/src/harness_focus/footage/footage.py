@@ -6,7 +6,7 @@ Objects and labels are found once and kept by content. A few labels are worked o
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,7 +15,6 @@ import numpy as np
 from harness import HarnessError
 from harness_focus.footage.objects import objects_of
 from harness_focus.kept import kept, named
-from harness_focus.video.motion import Box
 from harness_focus.video.reading import Video
 
 if TYPE_CHECKING:
@@ -59,19 +58,6 @@ class Footage:
         """Which objects lie in a part."""
         return np.flatnonzero(self.parts[self.seconds.astype(np.int64)] == part)
 
-    def whole(self, width: int, height: int) -> Footage:
-        """Without the objects that the border of pictures of this size cuts."""
-        some = np.flatnonzero([Box(*row).inside(width, height) for row in self.boxes.tolist()])
-        return replace(
-            self,
-            frames=self.frames[some],
-            seconds=self.seconds[some],
-            boxes=self.boxes[some],
-            crops=self.crops.some(some),
-            labels=self.labels[some],
-            tracks=self.tracks[some],
-        )
-
 
 def footage_of(video: Path, expert: ExpensiveNetwork, seed: int, *, whole: bool = False) -> Footage:
     """Find, label and divide a video's objects; ``whole`` leaves out those that the picture's border cuts.
@@ -79,10 +65,13 @@ def footage_of(video: Path, expert: ExpensiveNetwork, seed: int, *, whole: bool 
     Raises HarnessError where kept labels are not the network's.
     """
     objects = objects_of(video)
+    if whole:
+        pictures = Video(str(video))
+        objects = objects.whole(pictures.width, pictures.height)
     labels, classes = _labelled(objects, expert)
     times = objects.frame_seconds.astype(np.int64)
     numbers, counts = np.unique(times, return_counts=True)
-    footage = Footage(
+    return Footage(
         frames=objects.frames,
         seconds=objects.frame_seconds[objects.frames],
         boxes=objects.boxes,
@@ -94,10 +83,6 @@ def footage_of(video: Path, expert: ExpensiveNetwork, seed: int, *, whole: bool 
         parts=divided(int(times.max()) + 1, seed),
         tracks=objects.tracks,
     )
-    if not whole:
-        return footage
-    pictures = Video(str(video))
-    return footage.whole(pictures.width, pictures.height)
 
 
 def divided(seconds: int, seed: int) -> NDArray[np.int8]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, overload
 
@@ -63,6 +63,18 @@ class Objects:
     crops: Crops
     frame_seconds: NDArray[np.float64]
     identity: str
+
+    def whole(self, width: int, height: int) -> Objects:
+        """Without those that the border of pictures of this size cuts."""
+        some = np.flatnonzero([Box(*row).inside(width, height) for row in self.boxes.tolist()])
+        return replace(
+            self,
+            frames=self.frames[some],
+            boxes=self.boxes[some],
+            tracks=self.tracks[some],
+            crops=self.crops.some(some),
+            identity=f"{self.identity}, whole",
+        )
 
 
 def objects_of(video: Path) -> Objects:
