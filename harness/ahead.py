@@ -8,34 +8,37 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from concurrent.futures import as_completed
 from pathlib import Path
 from typing import Any
 
 from harness.cell import settle
 from harness.components import Workload
 from harness.environment import cores
-from harness.process import run_call
+from harness.process import run_call, side_by_side
 from harness.records import CellSpec
 from harness.registry import Registry, load
 
+Making = Callable[[int, int, str], None]
 
-def make_ahead(cells: Iterable[CellSpec], registry: Registry, output: Path, say: Callable[[str], None]) -> None:
-    """Have workloads make what they keep, as many at a time as there are cores; what they print goes to ``output``."""
-    wanted = {(c.workload.model_dump_json(), c.seed): c for c in cells if _keeps(c, registry)}
+
+def make_ahead(cells: Iterable[CellSpec], registry: Registry, output: Path, observe: Making) -> None:
+    """Have workloads make what they keep, as many at a time as there are cores; what they print goes to ``output``.
+
+    ``observe`` sees how many are done, of how many, and how one failed.
+    """
+    wanted = {_what(cell): cell for cell in cells if _keeps(cell, registry)}
     if not wanted:
         return
-    stop = threading.Event()
-    with ThreadPoolExecutor(cores()) as pool:
+    with side_by_side(cores()) as (pool, stop):
+        observe(0, len(wanted), "")
         making = [pool.submit(_make, cell, output, stop) for cell in wanted.values()]
-        say(f"making what cells read: {len(making)} to do")
-        try:
-            for done, made in enumerate(as_completed(making), 1):
-                say(f"made what cells read: {made.result()}, {done} of {len(making)}")
-        except BaseException:
-            stop.set()
-            pool.shutdown(cancel_futures=True)
-            raise
+        for done, one in enumerate(as_completed(making), 1):
+            observe(done, len(wanted), one.result())
+
+
+def _what(cell: CellSpec) -> tuple[str, int]:
+    return cell.workload.model_copy(update={"label": ""}).model_dump_json(), cell.seed
 
 
 def _keeps(cell: CellSpec, registry: Registry) -> bool:
@@ -46,9 +49,9 @@ def _keeps(cell: CellSpec, registry: Registry) -> bool:
 
 
 def _make(cell: CellSpec, output: Path, stop: threading.Event) -> str:
-    """What was made, and how it ended if not well."""
+    """Empty, or what could not be made and why."""
     end = run_call(cell, _keep, cell.workload.name, cell.workload.parameters, cell.seed, output, stop=stop)
-    return f"{cell.workload.label}, seed {cell.seed}" + (f" ({end.reason}; see {output})" if end.reason else "")
+    return end.reason and f"not made ahead: {cell.workload.label}, seed {cell.seed}: {end.reason}; see {output}"
 
 
 def _keep(name: str, parameters: dict[str, Any], seed: int, output: Path) -> None:

@@ -137,6 +137,7 @@ def _assemble(
 def _prepare(job: Job[Any], parallelizer: Parallelizer[Any]) -> None:
     with job.trace.span("prepare"):
         job.workload.prepare()
+        job.workload.keep(job.seed)
         parallelizer.prepare(job)
     job.trace.flush()
 

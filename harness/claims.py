@@ -42,13 +42,17 @@ def judge(
 
 @dataclass
 class _Judgement:
-    """One claim being judged; ``lost`` counts the pairs that gave no number, by reason."""
+    """One claim being judged; ``lost`` counts the pairs that gave no number, by reason.
+
+    ``doubtful`` are those of them that broke or are undefined: with one of these, the rest are not sure to hold.
+    """
 
     claim: ClaimSpec
     results: Mapping[str, CellResult]
     exact: Collection[str]
     asked: int
     unreached: int = 0
+    doubtful: int = 0
     lost: Counter[str] = field(default_factory=Counter)
 
     def __post_init__(self) -> None:
@@ -84,6 +88,7 @@ class _Judgement:
         bounds = self.formula.bounds(values)
         if bounds is None:
             self.lost[UNDEFINED] += 1
+            self.doubtful += 1
             return None
         return self.condition.worse(*bounds)
 
@@ -109,6 +114,7 @@ class _Judgement:
             value = result.measured(metric) if result is not None else None
             if value is None:
                 self.lost[_loss(alias, unit[alias], result, metric)] += 1
+                self.doubtful += result is not None and result.outcome in ("failed", "timeout")
                 return None
             values[f"{alias}.{metric}"] = (value.bound, math.inf) if isinstance(value, Censored) else value
         return values
@@ -142,7 +148,7 @@ class _Judgement:
         return mapping
 
     def _verdict(self, found: Estimate) -> Verdict:
-        """Never in the claim's favour where a number is missing, infinite or has too few pairs behind it."""
+        """Never in the claim's favour where a cell broke, or a number is infinite or has too few pairs behind it."""
         ends = (found.value, found.low, found.high)
         if found.count < self.enough or any(math.isnan(end) for end in ends):
             return "inconclusive"
@@ -152,7 +158,7 @@ class _Judgement:
             wrong = not right
         else:
             right, wrong = condition.all_met(found.low, found.high), condition.none_met(found.low, found.high)
-        if right and all(math.isfinite(end) for end in ends) and not self.lost[UNDEFINED]:
+        if right and all(math.isfinite(end) for end in ends) and not self.doubtful:
             return "holds"
         return "falls short" if wrong else "inconclusive"
 

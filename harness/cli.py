@@ -166,7 +166,7 @@ def run(
 
                 submit_cells(this, registry, asked, jobs=jobs, observe=progress.observe)
             else:
-                run_cells(this, registry, jobs=jobs, observe=progress.observe, say=progress.say)
+                run_cells(this, registry, jobs=jobs, observe=progress.observe, ahead=progress.ahead)
     except KeyboardInterrupt:
         print(f"interrupted; what had finished is kept: harness run ... -o {this.folder} --resume", file=sys.stderr)  # noqa: T201
         sys.exit(INTERRUPTED)

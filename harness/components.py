@@ -85,10 +85,10 @@ class Workload(Component, ABC):
         """Fetch, generate and partition; idempotent, and outside every time metric."""
 
     def keep(self, seed: int) -> None:
-        """Make what cells of this seed read from disk and would else make first; nothing, where that is soon done.
+        """Make what a cell of this seed reads from disk, unless it is there; idempotent, and outside every time metric.
 
-        An engine calls it before the first cell, for several seeds at a time. Idempotent; what it makes is made
-        all the same where nobody called it.
+        Each cell calls it after ``prepare``. On one machine it is called for several seeds at a time before the first
+        cell, so what takes minutes to make belongs here.
         """
 
     def __getstate__(self) -> dict[Any, Any]:

@@ -5,15 +5,15 @@ from __future__ import annotations
 import random
 import threading
 from collections.abc import Callable, Collection, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from datetime import date
+from functools import partial
 from pathlib import Path
 
-from harness.ahead import make_ahead
+from harness.ahead import Making, make_ahead
 from harness.attempt import attempt, make_ready, ranks, ranks_a_node
 from harness.environment import capture
 from harness.errors import HarnessError
-from harness.process import warm_up
+from harness.process import side_by_side, warm_up
 from harness.records import CellResult, CellSpec
 from harness.registry import Registry
 from harness.store import Run, RunRecord, SuiteRecord, default_folder, latest_folder
@@ -44,6 +44,7 @@ def go_on(suites: Sequence[Suite], folder: Path) -> Run:
     run = Run.open(folder)
     if [_unskipped(cell) for cell in run.record.cells] != [_unskipped(cell) for cell in _cells(suites)]:
         raise HarnessError("was made of other cells: run the same suites with the same options", where=str(folder))
+    run.record = run.record.model_copy(update={"cells": _cells(suites)})
     run.results()
     return run
 
@@ -64,29 +65,24 @@ def run_cells(
     jobs: int = 1,
     blocks: Collection[str] | None = None,
     observe: Observer = lambda cell, result: None,
-    say: Callable[[str], None] = lambda text: None,
+    ahead: Making = lambda done, total, failure: None,
 ) -> None:
     """Run every cell that has no result yet, or those of some blocks alone.
 
-    ``observe`` sees each start (``None``) and each result; ``say`` is told what is done before the first.
+    ``observe`` sees each start (``None``) and each result; ``ahead`` what is made before
+    the first.
     A block of which only some cells are done is taken again whole where its times matter, since cells that are
     compared must have run together.
     """
     waiting = [cell for cell in order(run, registry) if blocks is None or cell.block in blocks]
     preload(waiting, registry)
-    make_ahead(waiting, registry, run.folder / "ahead.txt", say)
-    each = _Attempt(run, registry, observe)
+    make_ahead(waiting, registry, run.folder / "ahead.txt", ahead)
     if jobs == 1:
         for cell in waiting:
-            each(cell)
+            _run_one(run, registry, observe, threading.Event(), cell)
         return
-    with ThreadPoolExecutor(jobs) as pool:
-        try:
-            list(pool.map(each, waiting))
-        except BaseException:
-            each.stop.set()
-            pool.shutdown(cancel_futures=True)
-            raise
+    with side_by_side(jobs) as (pool, stop):
+        list(pool.map(partial(_run_one, run, registry, observe, stop), waiting))
 
 
 def preload(cells: Iterable[CellSpec], registry: Registry) -> None:
@@ -99,13 +95,19 @@ def order(run: Run, registry: Registry) -> list[CellSpec]:
     blocks: dict[tuple[str, str], list[CellSpec]] = {}
     for cell in run.record.cells:
         blocks.setdefault((cell.suite, cell.block), []).append(cell)
-    timed, finished = _timed(run, registry), set(run.results())
+    timed, finished = _timed(run, registry), _finished(run)
     waiting: list[CellSpec] = []
     for (suite, block), cells in blocks.items():
         missing = [cell for cell in cells if cell.id not in finished]
         again = cells if timed and missing else missing
         waiting += random.Random(f"{suite}/{block}").sample(again, len(again))
     return waiting
+
+
+def _finished(run: Run) -> set[str]:
+    """The cells with a result that counts: one that lacked something here is tried again once that is there."""
+    lacking = {cell.id for cell in run.record.cells if cell.skip}
+    return {name for name, result in run.results().items() if not result.cell.skip or name in lacking}
 
 
 def _timed(run: Run, registry: Registry) -> bool:
@@ -124,19 +126,11 @@ def _needed(cells: Iterable[CellSpec], registry: Registry) -> set[str]:
     return {f"{c.__module__}:{c.__qualname__}" for c in classes}.union(*(c.imports for c in classes))
 
 
-class _Attempt:
+def _run_one(run: Run, registry: Registry, observe: Observer, stop: threading.Event, cell: CellSpec) -> None:
     """Run one cell, telling those who watch."""
-
-    def __init__(self, run: Run, registry: Registry, observe: Observer) -> None:
-        self.run = run
-        self.registry = registry
-        self.observe = observe
-        self.stop = threading.Event()
-
-    def __call__(self, cell: CellSpec) -> None:
-        tell(self.registry, self.observe, cell)
-        make_ready(self.run, cell)
-        tell(self.registry, self.observe, cell, attempt(self.run, cell, self.registry, self.stop))
+    tell(registry, observe, cell)
+    make_ready(run, cell)
+    tell(registry, observe, cell, attempt(run, cell, registry, stop))
 
 
 def tell(registry: Registry, observe: Observer, cell: CellSpec, result: CellResult | None = None) -> None:

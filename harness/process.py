@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from multiprocessing import resource_tracker
@@ -67,6 +68,19 @@ def _run(begin: Callable[[], BaseProcess | subprocess.Popen[bytes]], spec: CellS
             _kill_group(process)
 
 
+@contextlib.contextmanager
+def side_by_side(count: int) -> Iterator[tuple[ThreadPoolExecutor, threading.Event]]:
+    """So many threads that watch a process each, and the event that stops these, set where the block fails."""
+    stop = threading.Event()
+    with ThreadPoolExecutor(count) as pool:
+        try:
+            yield pool, stop
+        except BaseException:
+            stop.set()
+            pool.shutdown(cancel_futures=True)
+            raise
+
+
 def warm_up(names: Iterable[str]) -> None:
     """Have the fork server bring in these modules and models (``module:class``) too when it starts."""
     _ahead.update(names)
@@ -107,9 +121,11 @@ def _one_thread() -> Iterator[None]:
     """Libraries start with one thread where the user said nothing; a device's ``threads`` asks for more."""
     added = [name for name in VARIABLES if name not in os.environ]
     os.environ.update(dict.fromkeys(added, "1"))
-    yield
-    for name in added:
-        del os.environ[name]
+    try:
+        yield
+    finally:
+        for name in added:
+            del os.environ[name]
 
 
 @contextlib.contextmanager
@@ -146,7 +162,8 @@ def _wait(process: BaseProcess | subprocess.Popen[bytes], seconds: float) -> int
         except subprocess.TimeoutExpired:
             return None
     wait([process.sentinel], seconds)
-    return process.exitcode
+    with _starting:  # which looks at every child of this process: two that ask at once disturb each other
+        return process.exitcode
 
 
 def _death(code: int) -> str:

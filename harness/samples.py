@@ -41,8 +41,8 @@ def _of_run(run: Run, registry: Registry) -> Table:
     traits: dict[tuple[str, str], Any] = {}
     for name, result in run.results().items():
         for metric in result.cell.metrics:
-            value = result.metrics.get(metric.label)
-            if value is not None:
+            value = result.measured(metric.label)
+            if isinstance(value, float):
                 key = (name.rpartition("/")[0], metric.label)
                 found.setdefault(key, {})[result.cell.seed] = value
                 traits[key] = registry.offer("metric", metric.name).thing

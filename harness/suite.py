@@ -6,6 +6,7 @@ Everything that can be wrong with a suite is found here, before anything runs.
 from __future__ import annotations
 
 import itertools
+import shutil
 import tomllib
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
@@ -71,10 +72,6 @@ class Suite:
     cells: tuple[CellSpec, ...]
     claims: tuple[ClaimSpec, ...]
     file: str = ""
-
-    def blocks(self) -> list[list[CellSpec]]:
-        """The cells grouped by block, in order."""
-        return [list(block) for _, block in itertools.groupby(self.cells, key=lambda c: c.block)]
 
     def only(self, pattern: str) -> Suite:
         """Keep the cells whose id matches a glob."""
@@ -180,6 +177,11 @@ class _Expansion:
             ]
             seeds = list(range(matrix.seeds)) if isinstance(matrix.seeds, int) else matrix.seeds
             for workload, parallelizer, device in itertools.product(*axes):
+                if matrix.python and not self.elsewhere and shutil.which(matrix.python) is None:
+                    raise HarnessError(
+                        f"no interpreter {matrix.python!r}: name one that can be run, such as '.venv/bin/python'",
+                        where=f"{self.where}: matrix[{i}].python",
+                    )
                 skip = self._fit(workload, parallelizer, device, f"{self.where}: matrix[{i}]", bool(matrix.python))
                 for seed in seeds:
                     yield CellSpec(

@@ -149,6 +149,13 @@ def test_a_metric_that_was_not_measured_is_no_number() -> None:
     assert (found.verdict, found.reason) == ("not measured", "6 of 6 pairs: t of a (a) was not measured")
 
 
+@pytest.mark.parametrize(
+    ("outcome", "judged"), [("failed", "inconclusive"), ("timeout", "inconclusive"), ("skipped", "holds")]
+)
+def test_a_claim_does_not_hold_on_what_is_left_when_cells_broke(outcome: str, judged: str) -> None:
+    assert verdict("<= 9", [1.0] * 12, [*[1.0] * 11, outcome]).verdict == judged
+
+
 def test_numbers_that_a_failed_cell_left_do_not_count() -> None:
     specs = [cell(alias, seed) for seed in range(6) for alias in "ab"]
     results = {s.id: CellResult(cell=s, outcome="failed", reason="NaN", metrics={"t": 1.0}) for s in specs}

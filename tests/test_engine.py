@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import Harness, once
+from tests.conftest import UNRULY, Harness, once
 
 
 def metrics(folder: Path) -> dict[str, dict[str, float]]:
@@ -104,6 +104,17 @@ def test_with_several_jobs_no_time_is_measured(harness: Harness, suite: Path) ->
     cells = json.loads(done.stdout)["cells"]
     assert all(c["metrics"]["wall_time"] is None for c in cells)
     assert all(c["metrics"]["sum_of_losses"] > 0 for c in cells)
+
+
+def test_what_was_missing_and_is_there_now_is_run_on_resuming(harness: Harness, suite: Path, tmp_path: Path) -> None:
+    suite.write_text(suite.read_text().replace("seeds", 'device = ["cpu", "absent"]\nseeds'))
+    assert harness("run", suite.name, "-o", "out").returncode == 0
+    again = json.loads(harness("run", suite.name, "-o", "out", "--resume", "--json").stdout)
+    assert [c["outcome"] for c in again["cells"]].count("skipped") == 4
+    (tmp_path / "no_such_module.py").touch()
+    path = os.pathsep.join([str(UNRULY), str(tmp_path)])
+    there = json.loads(harness("run", suite.name, "-o", "out", "--resume", "--json", PYTHONPATH=path).stdout)
+    assert [c["outcome"] for c in there["cells"]].count("skipped") == 0
 
 
 def test_a_skipped_cell_says_why_and_its_claim_is_not_measured(harness: Harness, suite: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import tomllib
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from harness.errors import HarnessError
+from harness.records import CellSpec
 from harness.registry import Registry
 from harness.suite import Suite, parse
 
@@ -45,21 +47,30 @@ def test_every_combination_becomes_a_cell(read: Read) -> None:
     assert "s/four/slow/processes/5" in {c.id for c in suite.cells}
 
 
+def in_blocks(suite: Suite) -> list[list[CellSpec]]:
+    return [list(block) for _, block in itertools.groupby(suite.cells, key=lambda cell: cell.block)]
+
+
 def test_cells_that_differ_in_the_parallelizer_alone_share_a_block(read: Read) -> None:
-    blocks = read(HEAD + MATRIX).blocks()
+    blocks = in_blocks(read(HEAD + MATRIX))
     assert [len(block) for block in blocks] == [2, 2, 2]
     assert all(len({c.seed for c in block}) == 1 for block in blocks)
 
 
 def test_a_claim_over_devices_joins_their_cells_in_one_block(read: Read) -> None:
     matrix = '[[matrix]]\nworkload = "counting"\nparallelizer = "serial"\ndevice = ["cpu", "processes"]\nseeds = 2\n'
-    apart = read(HEAD + matrix).blocks()
+    apart = in_blocks(read(HEAD + matrix))
     claim = CLAIM.replace('parallelizer = "slow"', 'device = "cpu"').replace(
         'parallelizer = "serial"', 'device = "processes"'
     )
-    joined = read(HEAD + matrix + claim).blocks()
+    joined = in_blocks(read(HEAD + matrix + claim))
     assert [len(block) for block in apart] == [1, 1, 1, 1]
     assert [len(block) for block in joined] == [2, 2]
+
+
+def test_an_interpreter_that_cannot_be_run_is_refused(read: Read) -> None:
+    with pytest.raises(HarnessError, match=r"matrix\[0\].python: no interpreter 'nowhere/python'"):
+        read(HEAD + MATRIX + 'python = "nowhere/python"\n')
 
 
 def test_amounts_have_units(read: Read) -> None:

@@ -14,7 +14,7 @@ from harness.report.verdicts import MARKS
 from harness.store import write_atomically
 
 HEADS = ("claim", "paper", "here", "95 % interval", "pairs", "holds if", "verdict")
-SPECIAL = str.maketrans({character: f"\\{character}" for character in "\\`*_[]<>|#"})
+SPECIAL = str.maketrans({character: f"\\{character}" for character in "\\`*_[]<>|#&~"})
 
 
 def write_markdown(summary: Summary, path: Path) -> None:

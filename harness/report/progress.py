@@ -21,7 +21,7 @@ LINE_SECONDS = 60.0
 class Progress:
     """A bar on stderr where that is a terminal; otherwise a line a minute.
 
-    Either way a line for each cell that did not end well.
+    Either way a line for each cell, and for all that was made ahead, that did not end well.
     """
 
     def __init__(self, run: Run) -> None:
@@ -56,11 +56,14 @@ class Progress:
     ) -> None:
         self.bar.stop()
 
-    def say(self, text: str) -> None:
-        """Show what is done before the first cell: on the bar, or as a line."""
+    def ahead(self, done: int, total: int, failure: str) -> None:
+        """Show how much is made of what cells read, before the first of them, and what failed of it."""
+        text = f"making what cells read: {done} of {total}"
         self.bar.update(self.task, description=escape(text))
-        if not self.live:
-            self._print(text)
+        if failure:
+            self._print(failure)
+        self._now_and_then(text)
+        self.began = time.monotonic()  # the pace is that of cells alone
 
     def observe(self, cell: CellSpec, result: CellResult | None) -> None:
         """Show that a cell started (no result) or ended."""
@@ -77,9 +80,12 @@ class Progress:
     def _say(self, result: CellResult) -> None:
         if result.outcome in ("failed", "timeout"):
             self._print(f"{result.outcome}: {result.cell.id}: {result.reason}")
+        self._now_and_then(f"{len(self.finished)} of {self.total} cells, {self._left() or 'no telling how long'}")
+
+    def _now_and_then(self, line: str) -> None:
         if not self.live and time.monotonic() > self.said + LINE_SECONDS:
             self.said = time.monotonic()
-            self._print(f"{len(self.finished)} of {self.total} cells, {self._left() or 'no telling how long'}")
+            self._print(line)
 
     def _print(self, line: str) -> None:
         self.bar.console.print(line, markup=False, highlight=False, soft_wrap=True)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from harness.claims import judge
-from harness.components import Metric
+from harness.components import Censored, Metric
 from harness.errors import UnknownName
 from harness.records import CellResult, CellSpec, ClaimResult, GroupKey
 from harness.registry import NotInstalled, Registry
@@ -74,8 +74,8 @@ def _group(key: GroupKey, cells: list[CellSpec], results: Mapping[str, CellResul
     return Group(
         *key,
         outcomes=Counter(r.outcome for r in found) + Counter({"missing": len(cells) - len(found)}),
-        metrics={label: _median([v for r in found if (v := r.metrics.get(label)) is not None]) for label in labels},
-        unreached={label: sum(label in r.censored for r in found) for label in labels},
+        metrics={label: _median([v for r in found if isinstance(v := r.measured(label), float)]) for label in labels},
+        unreached={label: sum(isinstance(r.measured(label), Censored) for r in found) for label in labels},
         prepare_seconds=estimate(prepared, ratio=False).value if prepared else None,
     )
 

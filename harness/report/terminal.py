@@ -88,7 +88,7 @@ def _fitting(widths: Mapping[str, int], room: int) -> Iterator[list[str]]:
 
 
 def _width(name: str, cells: Iterable[str]) -> int:
-    return max(len(name), *(len(cell) for cell in cells)) + 3
+    return max([len(name), *map(len, cells)]) + 3
 
 
 def claims_table(claims: Iterable[ClaimResult]) -> Table:

@@ -49,6 +49,8 @@ def test_a_query_is_its_calls_and_what_it_takes_itself(tmp_path):
     assert metrics.QueryLatency().measure(trace) == pytest.approx((400 * 0.02 + 0.8 + 3.0 + 0.3) / 2)
     assert metrics.QueryLatency(training=True).measure(trace) == pytest.approx(6.05 + 20 + 1)
     assert metrics.IngestCalls().measure(trace) == 0, "labels that a query needs are the query's"
+    once = metrics.IngestCost(accounting="all").measure(trace) - metrics.IngestCost(accounting="machine").measure(trace)
+    assert once == pytest.approx(20 + 1), "but they are spent once on the stream"
 
 
 def test_precision_and_recall_are_means_over_the_classes_that_have_one(tmp_path):

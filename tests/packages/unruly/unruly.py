@@ -37,7 +37,7 @@ class Counting(Workload, Serial):
 
 
 class Stored(Counting):
-    """Counts to what a file says, which it keeps for each seed, noting who made it; one seed cannot be made."""
+    """Counts where another process made a file for the seed; one seed cannot be made."""
 
     name: ClassVar[str] = "stored"
     folder: str = Field(description="where the files are")
@@ -50,11 +50,12 @@ class Stored(Counting):
         if self.gate and not Path(self.gate).exists():
             Path(f"{self.gate}-{os.getpid()}").touch()
             time.sleep(3600)
-        with Path(self.folder, f"{seed}.txt").open("a") as file:
-            file.write(f"{os.getpid()}\n")
+        path = Path(self.folder, f"{seed}.txt")
+        if not path.exists():
+            path.write_text(f"{os.getpid()}")
 
     def serial(self, job: Job[Any]) -> None:
-        assert Path(self.folder, f"{job.seed}.txt").exists()
+        assert Path(self.folder, f"{job.seed}.txt").read_text() != str(os.getpid())
         super().serial(job)
 
 

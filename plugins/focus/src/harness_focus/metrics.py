@@ -41,7 +41,10 @@ class VideoMetric(Metric):
 
 
 class IngestCost(VideoMetric):
-    """CPU seconds of ingest, in one of three accountings."""
+    """CPU seconds of ingest, in one of three accountings.
+
+    The last one counts what is spent once on a stream, labels and teaching, also where a first query spends it.
+    """
 
     name: ClassVar[str] = "ingest_cost"
     timed: ClassVar[bool] = True
@@ -63,7 +66,8 @@ class IngestCost(VideoMetric):
             cost += _cpu(trace, "indexing") - (cheap if len(trace.spans("indexing")) else 0)
             cost += (_each(trace, "camera", "camera_frames") or 0) * frames
         if self.accounting == "all":
-            cost += _cpu(trace, "training") + (trace.total("calibration_calls") or 0) * call
+            cost += _cpu(trace, "training") + _cpu(trace, "query_training")
+            cost += (trace.total("calibration_calls") or 0) * call
         return cost
 
 
@@ -76,7 +80,7 @@ class QueryLatency(VideoMetric):
     name: ClassVar[str] = "query_latency"
     timed: ClassVar[bool] = True
 
-    training: bool = Field(False, description="with what a query that teaches a network of its own spends on it")
+    training: bool = Field(False, description="of a first query: with the labels and the teaching of its own network")
 
     def measure(self, trace: Trace) -> float | None:
         """Add up all queries, and divide."""
@@ -213,7 +217,7 @@ class FrontRange(VideoMetric):
     def measure(self, trace: Trace) -> float | None:
         """Divide."""
         front = trace.fact("front")
-        costs = [point[self.cost] for point in front["points"]] if front else []
+        costs = [point[self.cost] for point in front["points"]] if front and front["met"] else []
         return max(costs) / min(costs) if costs and min(costs) else None
 
 

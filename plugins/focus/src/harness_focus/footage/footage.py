@@ -15,6 +15,7 @@ import numpy as np
 from harness import HarnessError
 from harness_focus.footage.objects import objects_of
 from harness_focus.kept import kept, named
+from harness_focus.networks import OTHER
 from harness_focus.video.reading import Video
 
 if TYPE_CHECKING:
@@ -57,6 +58,10 @@ class Footage:
     def within(self, part: int) -> NDArray[np.int64]:
         """Which objects lie in a part."""
         return np.flatnonzero(self.parts[self.seconds.astype(np.int64)] == part)
+
+    def named(self, labels: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Of some labels those that can be asked for: all but OTHER, which an expensive network may have."""
+        return labels[labels != self.classes.index(OTHER)] if OTHER in self.classes else labels
 
 
 def footage_of(video: Path, expert: ExpensiveNetwork, seed: int, *, whole: bool = False) -> Footage:

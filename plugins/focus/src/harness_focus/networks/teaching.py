@@ -41,7 +41,7 @@ def specialise(
     seed: int,
 ) -> Specialised:
     """Teach a network the ``most`` most frequent of the classes that the labels show, and OTHER for the rest."""
-    own = frequent(labels, most)
+    own = [number for number in frequent(labels, most + 1) if classes[number] != OTHER][:most]
     targets = np.full(len(classes), len(own), dtype=np.int64)
     targets[own] = np.arange(len(own))
     pictures = np.stack([_small(crop, architecture.side) for crop in crops])

@@ -41,8 +41,8 @@ class Trial:
 
     @property
     def asked(self) -> list[int]:
-        """The dominant classes, the most frequent first: those that are asked for."""
-        return dominant(self.footage.labels)
+        """The dominant classes, the most frequent first: those that are asked for; never OTHER."""
+        return dominant(self.footage.named(self.footage.labels))
 
     def labelled(self, label: int) -> NDArray[np.int64]:
         """The frames that have an object of a class, as the expensive network says."""

@@ -129,8 +129,8 @@ def front(scored: Sequence[Scored], *, target: float = TARGET) -> Front:
     meeting = list(_meeting(scored, target))
     best = max(s.sure for s in scored)
     pool = meeting or [s for s in scored if s.sure >= best - NEAR]
-    points = [s for s in pool if not any(_beats(other, s) for other in pool)]
-    return Front(tuple(sorted(points, key=lambda s: (s.ingest, s.query))), bool(meeting))
+    points = {(s.ingest, s.query): s for s in pool if not any(_beats(other, s) for other in pool)}
+    return Front(tuple(points[costs] for costs in sorted(points)), bool(meeting))
 
 
 def _meeting(scored: Sequence[Scored], target: float) -> Iterator[Scored]:

@@ -81,7 +81,7 @@ class Search:
         self._relative = multiply_adds(lambda: expert(footage.crops[:1]))
         training = _within(footage, TRAINING, "train on")
         calibration = np.concatenate([training, _within(footage, VALIDATION, "choose on")])
-        self._asked = dominant(footage.labels[calibration])
+        self._asked = dominant(footage.named(footage.labels[calibration]))
         crops, labels = [footage.crops[n] for n in training.tolist()], footage.labels[training]
         teach = partial(specialise, crops, labels, footage.classes, most=grid.most, steps=grid.steps, seed=seed)
         # torch lets go of the interpreter, so networks learn side by side; a new thread knows nothing of its limits.
