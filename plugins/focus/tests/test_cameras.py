@@ -77,6 +77,17 @@ def test_a_process_that_dies_is_named_and_the_others_go_on(tmp_path, recorded):
     assert Index(tmp_path / "index" / "whole.avi.sqlite").position().frames == 60
 
 
+def test_a_process_that_dies_is_named_while_the_others_go_on(tmp_path):
+    (tmp_path / "other").mkdir()
+    os.mkfifo(tmp_path / "other" / "silent too")
+    parent, silent, children = begun(tmp_path, tmp_path / "other" / "silent too")
+    silent.send_signal(signal.SIGKILL)
+    assert parent.stderr.readline().startswith(f"error: {tmp_path / 'silent'}: its process was ended by SIGKILL")
+    assert [child.is_running() for child in children].count(True) == 1
+    parent.kill()
+    parent.communicate()
+
+
 def test_no_process_outlives_a_parent_that_is_killed(tmp_path):
     (tmp_path / "other").mkdir()
     os.mkfifo(tmp_path / "other" / "silent too")

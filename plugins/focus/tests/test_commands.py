@@ -57,6 +57,7 @@ def test_a_query_answers_with_the_frames_of_clusters_that_the_expensive_network_
         (["query", "zebre", "--network", "lite0@64"], "unknown class 'zebre'; did you mean 'zebra'"),
         (["query", "zebra", "--network", "lite9"], "a network is one of lite0, lite1, lite2, yolo"),
         (["query", "zebra", "--network", "lite0@64", "--from", "500"], "outside what was ingested: 0 to 5.9 s"),
+        (["ingest", "absent.mp4", "--respecialise"], "--respecialise: goes with --tuned"),
         (["ingest", "absent.mp4"], "absent.mp4: cannot be read as video: No such file"),
     ],
 )

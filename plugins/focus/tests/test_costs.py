@@ -7,9 +7,10 @@ from torch import nn
 
 from harness import TraceWriter
 from harness.tracefile import Trace, merge
+from harness_focus.networks import batches
 from harness_focus.networks.arithmetic import multiply_adds
 from harness_focus.networks.efficientnet import EfficientNetLite
-from harness_focus.trials.costs import Metered, batches, charged
+from harness_focus.trials.costs import Metered, charged
 
 
 def test_multiply_adds_are_the_closed_forms():

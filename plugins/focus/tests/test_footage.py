@@ -5,7 +5,18 @@ from hypothesis import strategies as st
 from scenes import COLOURS, Expensive, scene, write_video
 
 from harness import HarnessError
-from harness_focus.footage.footage import AGAIN, BLOCK, TEST, TRAINING, VALIDATION, block_of, divided, footage_of
+from harness_focus.footage.footage import (
+    AGAIN,
+    BLOCK,
+    TEST,
+    TRAINING,
+    VALIDATION,
+    block_of,
+    divided,
+    footage_of,
+    parted,
+    tied,
+)
 from harness_focus.footage.objects import objects_of, tracked
 from harness_focus.video.motion import Motion
 from harness_focus.video.reading import Video
@@ -105,6 +116,26 @@ def test_a_short_stream_has_two_rounds_of_all_parts_in_shorter_blocks(seconds, s
     for half in (parts[: 5 * block], parts[5 * block : 10 * block]):
         assert np.bincount(half).tolist() == [block, 2 * block, 2 * block]
     assert block == BLOCK or seconds < 10 * BLOCK
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 99), st.integers(0, 30)), max_size=20), st.integers(100, 130), st.integers(0, 9)
+)
+def test_borders_of_parts_wait_until_nothing_crosses_them_or_half_a_block(stays, length, seed):
+    seconds = np.array([s + d for first, last in stays for s, d in ((first, 0.2), (min(first + last, 99), 0.7))])
+    tracks = np.repeat(np.arange(len(stays)), 2)
+    ties = tied(seconds, tracks)
+    crossed = {s for first, last in stays for s in range(first + 1, min(first + last, 99) + 1)}
+    assert set(np.flatnonzero(ties).tolist()) == crossed
+    parts, block = divided(length, seed), block_of(length)
+    moved = parted(parts, ties)
+    for border in range(block, length, block):
+        new = border
+        while new in crossed and new < border + block // 2:
+            new += 1
+        if parts[border] != parts[border - 1]:
+            assert set(moved[border:new].tolist()) <= {parts[border - 1]}
+        assert set(moved[new : border + block].tolist()) <= {parts[border]}
 
 
 def test_tracks_follow_boxes_that_overlap_and_end_with_a_gap():

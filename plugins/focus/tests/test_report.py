@@ -94,7 +94,7 @@ def test_a_run_that_chose_nothing_has_no_section(tmp_path):
 def streams(*minutes):
     for length in minutes:
         for seed in range(3):
-            focus = {"ingest_cost": 2.0, "query_latency": 1.0 + seed, "precision": 1.0}
+            focus = {"ingest_cost": 2.0, "query_latency": 1.0 + seed, "precision": 1.0, "recall": 0.96}
             yield Cell("focus", seed, metrics=focus, minutes=length)
             yield Cell("ingest-all", seed, metrics={"ingest_cost": 20.0 * length}, minutes=length)
             yield Cell("noscope", seed, metrics={"query_latency": 6.0 * length, "ingest_cost": 0.0}, minutes=length)
@@ -108,6 +108,18 @@ def test_savings_are_drawn_over_the_length_as_medians_of_ratios(tmp_path):
         "ingest, ingest-all over focus": [(5, 50), (30, 300)],
         "a query, noscope over focus": [(5, 15), (30, 90)],
     }, "what was not measured has no line"
+
+
+def test_savings_of_queries_leave_out_streams_whose_answers_are_not_right(tmp_path):
+    cells = list(streams(30, 5))
+    for cell in cells:
+        if cell.parallelizer.name == "focus" and cell.seed > 0:
+            cell.metrics["recall"] = 0.94
+    ((_, html),) = savings.sections(Run(tmp_path, cells))
+    assert drawn(html) == {
+        "ingest, ingest-all over focus": [(5, 50), (30, 300)],
+        "a query, noscope over focus": [(5, 30), (30, 180)],
+    }
 
 
 def test_streams_of_one_length_have_no_curve(tmp_path):

@@ -10,12 +10,14 @@ from scenes import Cheap, Expensive
 from squares import Squares
 
 from harness import HarnessError
-from harness_focus.footage.footage import TEST, Footage
+from harness_focus.footage.footage import TEST, TRAINING, Footage
+from harness_focus.footage.scoring import dominant
 from harness_focus.index.reading import Index
 from harness_focus.ingest.indexing import Settings
 from harness_focus.ingest.ingest import begin
+from harness_focus.networks import OTHER
 from harness_focus.networks.specialised import Architecture, Specialised
-from harness_focus.networks.teaching import frequent
+from harness_focus.networks.teaching import frequent, specialise
 from harness_focus.tuning.clustered import clustered
 from harness_focus.tuning.tuning import Grid, Search, embedded, tune
 from harness_focus.video.reading import Video
@@ -103,6 +105,18 @@ def test_what_is_no_network_is_refused(tmp_path):
 def test_classes_are_capped_at_what_training_shows():
     assert frequent(np.array([4, 4, 1, 1, 1, 6]), 2) == [1, 4]
     assert frequent(np.array([4, 4, 1, 1, 1, 6]), 20) == [1, 4, 6]
+
+
+def test_what_the_expensive_network_does_not_know_is_no_class_to_teach_or_to_ask_for(footage):
+    classes = tuple(OTHER if name == "red" else name for name in footage.classes)
+    unsure = replace(footage, classes=classes)
+    mine = unsure.within(TRAINING)
+    crops = [unsure.crops[n] for n in mine.tolist()]
+    network = specialise(crops, unsure.labels[mine], classes, Architecture(32, 0), most=20, steps=1, seed=0)
+    assert network.classes.count(OTHER) == 1
+    assert network.classes[-1] == OTHER
+    assert classes.index(OTHER) in unsure.labels
+    assert classes.index(OTHER) not in dominant(unsure.named(unsure.labels), 1.0)
 
 
 def test_a_stream_too_short_to_choose_on_is_refused(footage):

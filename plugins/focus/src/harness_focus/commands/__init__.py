@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from harness import HarnessError
 from harness_focus.commands.tune import tune
 
 app = typer.Typer(help="Focus: index video cheaply as it comes, and query it.", no_args_is_help=True)
@@ -46,6 +47,8 @@ def ingest(
     """
     from harness_focus.ingest.cameras import each_alone, end_with, places
 
+    if respecialise and not tuned:
+        raise HarnessError("goes with --tuned: only what was tuned can be tuned anew", where="--respecialise")
     paths = places(videos, index)
     if len(videos) > 1:
         options = [f"--index={index}", f"--network={network}", f"-k{k}", f"--threshold={threshold}"]
@@ -70,7 +73,9 @@ def query(
     folder: Folder = Path("focus-index"),
     since: Annotated[float, typer.Option("--from", min=0, metavar="SECONDS", help="From when on.")] = 0.0,
     until: Annotated[float, typer.Option("--to", metavar="SECONDS", help="Until when.")] = math.inf,
-    k: Annotated[int | None, typer.Option("-k", help="Classes that count for each cluster; all by default.")] = None,
+    k: Annotated[
+        int | None, typer.Option("-k", min=1, help="Classes that count for each cluster; all by default.")
+    ] = None,
     network: Annotated[
         str | None,
         typer.Option(help="The expensive network: lite0 to lite2 or yolo, @ pixels; lite2, or what was tuned to."),

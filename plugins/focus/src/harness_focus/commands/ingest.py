@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from harness import HarnessError
 from harness_focus.ingest.gathering import Gathering
 from harness_focus.ingest.indexing import Settings
 from harness_focus.ingest.ingest import Ingest, begin
@@ -82,7 +81,7 @@ def _until_it_changes(
 ) -> TunedModel | None:
     """Index what comes until there is a better network for it, which is returned; None at the stream's end."""
     watch = Watch(ingest.recorder, tuned.shown, window=watched.window) if tuned else None
-    ingest.gathering = Gathering() if watched.respecialise else None
+    ingest.gathering = Gathering() if watch and watched.respecialise else None
     for segment in ingest.run(frames):
         _tell(ingest, segment)
         drift = watch.look(segment.seconds) if watch else None
@@ -101,7 +100,7 @@ def _again(source: str, gathering: Gathering, tuned: TunedModel) -> TunedModel |
 
     try:
         model, _ = tuned_to(gathering, tuned.how)
-    except HarnessError as error:
+    except Exception as error:  # whatever keeps a network from being taught must not end the ingest of a stream
         _say(f"{source}: cannot be specialised anew: {error}")
         return None
     _say(f"{source}: specialised anew to its last {gathering.lasts:.0f} s")

@@ -12,7 +12,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from harness import HarnessError
+from harness import HarnessError, UnknownName
 from harness_focus.index.reading import Index
 from harness_focus.networks.catalogue import EXPENSIVE, expensive
 from harness_focus.query.query import Answer, Hit, Query, hits
@@ -25,12 +25,25 @@ if TYPE_CHECKING:
 def answers(
     folder: Path, label: str, *, k: int | None, since: float, until: float, network: str | None, as_json: bool
 ) -> Iterator[Answer]:
-    """Ask every stream that goes as far as ``since``; raise HarnessError where none does."""
+    """Ask every stream that goes as far as ``since`` and knows the class; raise HarnessError where none does."""
     named = lru_cache(expensive)
-    for index in reaching(folder, since):
+    found = reaching(folder, since)
+    most = max(int(index.settings["k"]) for index in found)
+    asked, refused = [], []
+    for index in found:
+        its = int(index.settings["k"])
+        query = Query(label, min(k, its) if k and k <= most else k or its, since, until)
         expert = named(network or str(index.settings.get("expert", EXPENSIVE)))
-        asked = Query(label, k or int(index.settings["k"]), since, until)
-        yield _answer(index, asked, expert, as_json=as_json)
+        try:
+            query.check(index, expert)
+        except UnknownName as error:
+            refused.append(error)
+        else:
+            asked.append((index, query, expert))
+    if not asked:
+        raise refused[0]
+    for index, query, expert in asked:
+        yield _answer(index, query, expert, as_json=as_json)
 
 
 def reaching(folder: Path, since: float) -> list[Index]:

@@ -15,7 +15,7 @@ import numpy as np
 from harness import HarnessError
 from harness_focus.footage.objects import objects_of
 from harness_focus.kept import kept, named
-from harness_focus.networks import OTHER
+from harness_focus.networks import OTHER, labelled
 from harness_focus.video.reading import Video
 
 if TYPE_CHECKING:
@@ -23,14 +23,12 @@ if TYPE_CHECKING:
 
     from harness_focus.footage.objects import Crops, Objects
     from harness_focus.networks import ExpensiveNetwork
-    from harness_focus.video.reading import Image
 
 TRAINING, VALIDATION, TEST = 0, 1, 2
-BLOCK = 20  # seconds of the stream that belong to one part; fewer where a stream has not two rounds of them
+BLOCK = 40  # seconds of the stream that belong to one part; fewer where a stream has not two rounds of them
 # The parts of as many blocks, in an order drawn for each round. Validation is the larger half of calibration: what is
 # known for sure of a setting is bounded by how many tracks it was tried on, and teaching needs fewer.
 ROUND = (TRAINING, VALIDATION, VALIDATION, TEST, TEST)
-BATCH = 16  # crops a call of the expensive network
 AGAIN = 32  # labels that are worked out again
 
 
@@ -85,7 +83,7 @@ def footage_of(video: Path, expert: ExpensiveNetwork, seed: int, *, whole: bool 
         classes=classes,
         frames_in=dict(zip(numbers.tolist(), counts.tolist(), strict=True)),
         frame_seconds=objects.frame_seconds,
-        parts=divided(int(times.max()) + 1, seed),
+        parts=parted(divided(int(times.max()) + 1, seed), tied(objects.frame_seconds[objects.frames], objects.tracks)),
         tracks=objects.tracks,
     )
 
@@ -98,6 +96,31 @@ def divided(seconds: int, seed: int) -> NDArray[np.int8]:
     return np.repeat(blocks, block)[:seconds].astype(np.int8)
 
 
+def tied(seconds: NDArray[np.float64], tracks: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """For each second up to the last object, whether a track goes on into it from the second before."""
+    of = seconds.astype(np.int64)
+    found = np.zeros(int(of.max(initial=-1)) + 1, dtype=bool)
+    order = np.argsort(tracks, kind="stable")
+    for track in np.split(of[order], np.flatnonzero(np.diff(tracks[order])) + 1):
+        found[track.min(initial=len(found)) + 1 : track.max(initial=0) + 1] = True
+    return found
+
+
+def parted(parts: NDArray[np.int8], tied: NDArray[np.bool_]) -> NDArray[np.int8]:
+    """Move each border to where nothing crosses it: what is to be seen belongs to one part, unless it stays too long.
+
+    A border waits for half a block at most.
+    """
+    patience = block_of(len(parts)) // 2
+    moved, waited = parts.copy(), 0
+    for second in range(1, len(parts)):
+        late = second < len(tied) and tied[second] and waited < patience and moved[second - 1] != parts[second]
+        waited = waited + 1 if late else 0
+        if late:
+            moved[second] = moved[second - 1]
+    return moved
+
+
 def block_of(seconds: int) -> int:
     """How long the blocks of a stream are."""
     return min(BLOCK, max(seconds // (2 * len(ROUND)), 1))
@@ -105,16 +128,12 @@ def block_of(seconds: int) -> int:
 
 def _labelled(objects: Objects, expert: ExpensiveNetwork) -> tuple[NDArray[np.int64], tuple[str, ...]]:
     name = f"{named('labels', objects.identity, expert.identity)}.txt"
-    path = kept(name, lambda target: _write(target, _called(objects.crops, expert)))
+    path = kept(name, lambda target: _write(target, labelled(objects.crops, expert)))
     words = path.read_text(encoding="utf-8").split("\n")[:-1]
     _check(words, objects.crops, expert, path)
     classes = (*expert.classes, *sorted({*words} - {*expert.classes}))
     number = {name: n for n, name in enumerate(classes)}
     return np.array([number[word] for word in words], dtype=np.int64), classes
-
-
-def _called(crops: Sequence[Image], expert: ExpensiveNetwork) -> list[str]:
-    return [label for start in range(0, len(crops), BATCH) for label in expert(crops[start : start + BATCH])]
 
 
 def _write(path: Path, labels: list[str]) -> None:
@@ -124,7 +143,7 @@ def _write(path: Path, labels: list[str]) -> None:
 def _check(labels: Sequence[str], crops: Crops, expert: ExpensiveNetwork, path: Path) -> None:
     """Work out a random few labels again."""
     some = np.random.default_rng().choice(len(crops), min(AGAIN, len(crops)), replace=False).tolist()
-    again = _called([crops[n] for n in some], expert)
+    again = labelled([crops[n] for n in some], expert)
     wrong = sum(labels[n] != label for n, label in zip(some, again, strict=True))
     if wrong or len(labels) != len(crops):
         raise HarnessError(

@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 
 from harness import HarnessError
@@ -39,17 +40,24 @@ def each_alone(orders: Mapping[str, Sequence[str]]) -> list[str]:
     A process says itself what is wrong; of one that cannot, it is said here. No process outlives this one.
     """
     running = {source: _begun(arguments) for source, arguments in orders.items()}
-    try:
-        ended = {source: process.wait() for source, process in running.items()}
-    finally:
-        for process in running.values():
-            process.kill()
-            process.wait()
-    for source, status in ended.items():
-        if status < 0:
-            name = signal.Signals(-status).name
-            _say(f"error: {source}: its process was ended by {name}; the same command goes on with its index")
-    return [source for source, status in ended.items() if status]
+    failed = []
+    with ThreadPoolExecutor(len(running)) as pool:
+        try:
+            ending = {pool.submit(process.wait): source for source, process in running.items()}
+            for ended in as_completed(ending):
+                if status := ended.result():
+                    failed.append(ending[ended])
+                    _say_what_ended(ending[ended], status)
+        finally:
+            for process in running.values():
+                process.kill()
+    return failed
+
+
+def _say_what_ended(source: str, status: int) -> None:
+    if status < 0:
+        name = signal.Signals(-status).name
+        _say(f"error: {source}: its process was ended by {name}; the same command goes on with its index")
 
 
 def end_with(parent: int) -> None:

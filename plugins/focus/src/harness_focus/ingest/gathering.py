@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from harness import HarnessError
-from harness_focus.footage.footage import ROUND, TEST, Footage, block_of, divided
+from harness_focus.footage.footage import ROUND, TEST, Footage, block_of, divided, parted, tied
 from harness_focus.footage.objects import Crops, tracked
 from harness_focus.ingest.renewing import RenewedMotion
+from harness_focus.networks import batches
 from harness_focus.video.motion import Box
 
 if TYPE_CHECKING:
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from harness_focus.networks import ExpensiveNetwork
     from harness_focus.video.reading import Image, Video
 
-BATCH = 16  # crops a call of the expensive network
 UNKNOWN = -1  # the label of an object that was not shown to it
 
 
@@ -66,7 +66,8 @@ class Gathering:
             raise HarnessError("nothing moves in the video, so that there is nothing to tune to")
         frames, boxes = np.array(self._frames, dtype=np.int64), np.array(self._boxes, dtype=np.int64)
         times = np.array(self._seconds) - math.floor(self._seconds[0])
-        parts = sampled(int(times[-1]) + 1, sample, seed)
+        tracks = tracked(frames, boxes)
+        parts = parted(sampled(int(times[-1]) + 1, sample, seed), tied(times[frames], tracks))
         crops = self._crops(boxes)
         asked = np.flatnonzero(parts[times[frames].astype(np.int64)] != TEST)
         labels, classes = _labelled(crops, asked, expert, tell)
@@ -81,7 +82,7 @@ class Gathering:
             frames_in=dict(zip(numbers.tolist(), counts.tolist(), strict=True)),
             frame_seconds=times,
             parts=parts,
-            tracks=tracked(frames, boxes),
+            tracks=tracks,
         )
 
     def _crops(self, boxes: NDArray[np.int64]) -> Crops:
@@ -114,8 +115,8 @@ def _labelled(
 ) -> tuple[NDArray[np.int64], tuple[str, ...]]:
     """The labels of some objects, and UNKNOWN for the others; a class that the network did not announce comes last."""
     said: list[str] = []
-    for start in range(0, len(asked), BATCH):
-        said += expert([crops[n] for n in asked[start : start + BATCH].tolist()])
+    for batch in batches(crops.some(asked)):
+        said += expert(batch)
         tell(len(said), len(asked))
     classes = (*expert.classes, *sorted({*said} - {*expert.classes}))
     number = {name: n for n, name in enumerate(classes)}

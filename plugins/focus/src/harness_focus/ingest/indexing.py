@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness_focus.index.clustering import Cluster, Clustering
 from harness_focus.index.recording import Member, Recorder, Segment
+from harness_focus.networks import BATCH
 from harness_focus.video.differencing import Differencing
 from harness_focus.video.motion import Box
 from harness_focus.video.pictures import encode
@@ -21,8 +22,6 @@ from harness_focus.video.pictures import encode
 if TYPE_CHECKING:
     from harness_focus.networks import CheapNetwork
     from harness_focus.video.reading import Image
-
-BATCH = 64  # objects that the network gets at once
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
@@ -11,7 +11,18 @@ if TYPE_CHECKING:
 
     from harness_focus.video.reading import Image
 
+BATCH = 64  # crops that a network gets at once, the same for all, so that what a call costs can be compared
 OTHER = "OTHER"  # what is none of a specialised network's classes (OSDI 2018, section 4.3)
+
+
+def batches(crops: Sequence[Image]) -> Iterator[Sequence[Image]]:
+    """Crops as a network gets them."""
+    yield from (crops[start : start + BATCH] for start in range(0, len(crops), BATCH))
+
+
+def labelled(crops: Sequence[Image], expert: ExpensiveNetwork) -> list[str]:
+    """What an expensive network says of any number of crops."""
+    return [label for batch in batches(crops) for label in expert(batch)]
 
 
 class CheapNetwork(Protocol):

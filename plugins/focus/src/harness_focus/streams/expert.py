@@ -17,6 +17,7 @@ from torch.nn.functional import cross_entropy
 
 from harness_focus.declared import SURVEILLANCE
 from harness_focus.kept import digest, kept, named
+from harness_focus.networks import batches, labelled
 from harness_focus.networks.pretrained import batch, published
 from harness_focus.networks.specialised import folded
 from harness_focus.streams.cutouts import CUTOUTS, KINDS, divided
@@ -31,7 +32,6 @@ EXAMPLES = 2_000
 DECAY = 1e-4
 STEPS = 200
 VERSION = 2
-BATCH = 16
 
 
 class Expert:
@@ -56,7 +56,7 @@ class Expert:
 def accuracy(expert: Expert, count: int, *, seed: int = 2) -> float:
     """The share that the network has right of so many pictures of held-out cut-outs, kinds equally often."""
     crops, kinds = Studio(divided()[1], _scene(), seed=seed).pictures(count)
-    called = [label for start in range(0, count, BATCH) for label in expert(crops[start : start + BATCH])]
+    called = labelled(crops, expert)
     return float(np.mean([KINDS[kind] == label for kind, label in zip(kinds, called, strict=True)]))
 
 
@@ -80,8 +80,8 @@ def _train(target: Path) -> None:
 
 @torch.no_grad()
 def _features(network: EfficientNetLite, crops: Sequence[Image]) -> Tensor:
-    parts = [crops[start : start + BATCH] for start in range(0, len(crops), BATCH)]
-    return torch.cat([network.embed(2 * batch(part, SIDE, torch.device("cpu")) - 1) for part in parts])
+    device = torch.device("cpu")
+    return torch.cat([network.embed(2 * batch(part, SIDE, device) - 1) for part in batches(crops)])
 
 
 def fit(layer: torch.nn.Linear, features: Tensor, kinds: Tensor) -> None:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from harness import HarnessError, TraceWriter
+from harness_focus.networks import labelled
 from harness_focus.networks.arithmetic import multiply_adds
 from harness_focus.video.motion import Motion
 from harness_focus.video.reading import Video
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from harness_focus.networks import CheapNetwork, ExpensiveNetwork
     from harness_focus.video.reading import Image
 
-BATCH = 16  # crops that a network gets at once
 TIMED = 512  # crops on which the expensive network's call is measured
 STRETCH = 1_000  # frames on which decoding and background subtraction are measured
 DIFFERING = 0.01  # of labels that are worked out again: rounding may decide between two classes, no more
@@ -51,7 +51,7 @@ def measure_expert(trace: TraceWriter, expert: ExpensiveNetwork, footage: Footag
     taken = multiply_adds(lambda: expert(crops[:1]))
     trace.count("expert_multiply_adds", taken)
     with charged(trace, "expert_timing"):
-        labels = [label for batch in batches(crops) for label in expert(batch)]
+        labels = labelled(crops, expert)
     trace.count("expert_timed", len(crops))
     wrong = sum(footage.classes[footage.labels[n]] != label for n, label in zip(some.tolist(), labels, strict=True))
     if wrong > math.ceil(DIFFERING * len(crops)):
@@ -84,8 +84,3 @@ class Metered:
             found = self._network(crops)
         self._trace.count("cheap_calls", len(crops))
         return found
-
-
-def batches(crops: Sequence[Image]) -> Iterator[Sequence[Image]]:
-    """The crops as a network gets them."""
-    yield from (crops[start : start + BATCH] for start in range(0, len(crops), BATCH))

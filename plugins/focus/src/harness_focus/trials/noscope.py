@@ -24,11 +24,11 @@ import numpy as np
 
 from harness_focus.footage.footage import TRAINING, VALIDATION
 from harness_focus.footage.scoring import present
-from harness_focus.networks import OTHER
+from harness_focus.networks import OTHER, batches
 from harness_focus.networks.arithmetic import multiply_adds
 from harness_focus.networks.specialised import Architecture
 from harness_focus.networks.teaching import specialise
-from harness_focus.trials.costs import batches, charged
+from harness_focus.trials.costs import charged
 from harness_focus.trials.trial import Trial
 from harness_focus.video.differencing import Differencing
 from harness_focus.video.motion import Box

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from harness_focus.footage.footage import VALIDATION
+from harness_focus.footage.footage import VALIDATION, tied
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -112,16 +112,11 @@ def unique_seconds(footage: Footage, scored: NDArray[np.float64]) -> NDArray[np.
 def units(footage: Footage) -> NDArray[np.int64]:
     """A number for each second: those that a track, or a part's change, does not separate belong together."""
     seconds = int(footage.frame_seconds[-1]) + 1
-    of = footage.seconds.astype(np.int64)
-    tied = np.zeros(seconds, dtype=bool)  # to the second before
-    for track in np.split(of[(order := np.argsort(footage.tracks, kind="stable"))], _ends(footage.tracks[order])):
-        tied[track.min() + 1 : track.max() + 1] = True
-    tied[1:] &= footage.parts[1:seconds] == footage.parts[: seconds - 1]
-    return np.cumsum(~tied) - 1 if len(tied) else np.zeros(0, dtype=np.int64)
-
-
-def _ends(ordered: NDArray[np.int64]) -> NDArray[np.int64]:
-    return np.flatnonzero(np.diff(ordered)) + 1
+    together = np.zeros(seconds, dtype=bool)  # with the second before
+    found = tied(footage.seconds, footage.tracks)
+    together[: len(found)] = found
+    together[1:] &= footage.parts[1:seconds] == footage.parts[: seconds - 1]
+    return np.cumsum(~together) - 1
 
 
 def front(scored: Sequence[Scored], *, target: float = TARGET) -> Front:

@@ -20,6 +20,7 @@ from harness import HarnessError
 from harness_focus.footage.footage import TRAINING, VALIDATION
 from harness_focus.footage.scoring import dominant, outcomes
 from harness_focus.ingest.indexing import Settings
+from harness_focus.networks import batches, labelled
 from harness_focus.networks.arithmetic import multiply_adds
 from harness_focus.networks.specialised import Architecture, Specialised
 from harness_focus.networks.teaching import STEPS, specialise
@@ -33,15 +34,18 @@ if TYPE_CHECKING:
     from harness_focus.networks import CheapNetwork, ExpensiveNetwork
     from harness_focus.tuning.clustered import Clustered
 
-BATCH = 64
-
 
 @dataclass(frozen=True)
 class Grid:
     """What is tried; fixed before anything is known of a stream."""
 
-    architectures: tuple[Architecture, ...] = (Architecture(32, 5), Architecture(32, 8))
-    thresholds: tuple[float, ...] = (0.25, 0.3, 0.35, 0.4, 0.45, 0.5, 0.55, 0.6)
+    architectures: tuple[Architecture, ...] = (
+        Architecture(32, 0),
+        Architecture(24, 3),
+        Architecture(32, 5),
+        Architecture(32, 8),
+    )
+    thresholds: tuple[float, ...] = (0.1, 0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5, 0.55, 0.6)
     ks: tuple[int, ...] = (1, 2, 3, 4, 6, 100)
     most: int = 20  # Ls, at most; no more than training shows
     active: int = 100  # M
@@ -145,17 +149,15 @@ class Truth:
     def __call__(self, objects: NDArray[np.int64]) -> NDArray[np.int64]:
         """Labels by number; one that calibration never met is -2."""
         unknown = np.unique(objects[self._labels[objects] == -1]).tolist()
-        for start in range(0, len(unknown), BATCH):
-            some = unknown[start : start + BATCH]
-            said = self._expert([self._crops[n] for n in some])
-            self._labels[some] = [self._numbers.get(label, -2) for label in said]
+        said = labelled([self._crops[n] for n in unknown], self._expert)
+        self._labels[unknown] = [self._numbers.get(label, -2) for label in said]
         self.calls += len(unknown)
         return self._labels[objects]
 
 
 def embedded(network: CheapNetwork, footage: Footage) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Features and probabilities of all objects."""
-    found = [network(footage.crops[start : start + BATCH]) for start in range(0, len(footage.crops), BATCH)]
+    found = [network(batch) for batch in batches(footage.crops)]
     return np.concatenate([f for f, _ in found]), np.concatenate([p for _, p in found])
 
 
