@@ -14,7 +14,7 @@ from harness import HarnessError
 from harness_focus.footage.footage import ROUND, TEST, Footage, block_of, divided, parted, tied
 from harness_focus.footage.objects import Crops, tracked
 from harness_focus.ingest.renewing import RenewedMotion
-from harness_focus.networks import batches
+from harness_focus.networks import EXPENSIVE_BATCH, batches
 from harness_focus.video.motion import Box
 
 if TYPE_CHECKING:
@@ -115,7 +115,7 @@ def _labelled(
 ) -> tuple[NDArray[np.int64], tuple[str, ...]]:
     """The labels of some objects, and UNKNOWN for the others; a class that the network did not announce comes last."""
     said: list[str] = []
-    for batch in batches(crops.some(asked)):
+    for batch in batches(crops.some(asked), EXPENSIVE_BATCH):
         said += expert(batch)
         tell(len(said), len(asked))
     classes = (*expert.classes, *sorted({*said} - {*expert.classes}))

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness_focus.index.clustering import Cluster, Clustering
 from harness_focus.index.recording import Member, Recorder, Segment
-from harness_focus.networks import BATCH
+from harness_focus.networks import CHEAP_BATCH
 from harness_focus.video.differencing import Differencing
 from harness_focus.video.motion import Box
 from harness_focus.video.pictures import encode
@@ -107,7 +107,7 @@ class Indexing:
             self._differencing.remember(box, crop, seen.like or seen)
             self._pending.append(seen)
         self._differencing.turn()
-        if sum(seen.like is None for seen in self._pending) >= BATCH:
+        if sum(seen.like is None for seen in self._pending) >= CHEAP_BATCH:
             self._classify()
         return done
 

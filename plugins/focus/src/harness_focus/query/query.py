@@ -12,11 +12,9 @@ from itertools import islice
 
 from harness import HarnessError, UnknownName
 from harness_focus.index.reading import Candidate, Index
-from harness_focus.networks import OTHER, ExpensiveNetwork
+from harness_focus.networks import EXPENSIVE_BATCH, OTHER, ExpensiveNetwork
 from harness_focus.video.pictures import decode
 from harness_focus.video.segments import present
-
-BATCH = 16  # centroids that the network gets at once; answers come as often
 
 
 @dataclass(frozen=True)
@@ -80,7 +78,7 @@ def hits(index: Index, query: Query, expensive: ExpensiveNetwork) -> Iterator[Hi
     """Answers as they come, the likeliest clusters first; verdicts are kept, so that no cluster is judged twice."""
     query.check(index, expensive)
     found = iter(index.candidates(query.label, k=query.k, since=query.since, until=query.until))
-    while candidates := list(islice(found, BATCH)):
+    while candidates := list(islice(found, EXPENSIVE_BATCH)):
         verdicts = judged(index, candidates, expensive)
         for candidate in candidates:
             if verdicts[candidate.cluster] == query.label:

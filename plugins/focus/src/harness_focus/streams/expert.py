@@ -17,7 +17,7 @@ from torch.nn.functional import cross_entropy
 
 from harness_focus.declared import SURVEILLANCE
 from harness_focus.kept import digest, kept, named
-from harness_focus.networks import batches, labelled
+from harness_focus.networks import EXPENSIVE_BATCH, batches, labelled
 from harness_focus.networks.pretrained import batch, published
 from harness_focus.networks.specialised import folded
 from harness_focus.streams.cutouts import CUTOUTS, KINDS, divided
@@ -81,7 +81,7 @@ def _train(target: Path) -> None:
 @torch.no_grad()
 def _features(network: EfficientNetLite, crops: Sequence[Image]) -> Tensor:
     device = torch.device("cpu")
-    return torch.cat([network.embed(2 * batch(part, SIDE, device) - 1) for part in batches(crops)])
+    return torch.cat([network.embed(2 * batch(part, SIDE, device) - 1) for part in batches(crops, EXPENSIVE_BATCH)])
 
 
 def fit(layer: torch.nn.Linear, features: Tensor, kinds: Tensor) -> None:
