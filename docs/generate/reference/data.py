@@ -16,7 +16,8 @@ def suites(registry: Registry, offers: Sequence[Offer]) -> str:
 
 def _suite(offer: Offer, suite: Suite) -> str:
     claims = [[code(claim.id), claim.says, claim.source, code(claim.holds)] for claim in suite.claims]
-    size = f"{len(suite.cells)} cells in {len({cell.block for cell in suite.cells})} blocks; comes with {offer.plugin.distribution}."
+    blocks = {cell.block for cell in suite.cells}
+    size = f"{len(suite.cells)} cells in {len(blocks)} blocks; comes with {offer.plugin.distribution}."
     return joined(
         [
             f"## {code(offer.name)} {{ #{offer.name} }}",
