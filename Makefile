@@ -22,7 +22,7 @@ test: $(STAMP) tools
 	$(PYTEST) tests
 	@set -e; for plugin in $(dir $(PLUGINS)); do echo "== $$plugin"; (cd $$plugin && $(PYTEST) tests); done
 
-# What some tests drive: a browser for the page, ip and tc for limited links. Where they cannot be had, those tests skip.
+# A browser for tests of pages, ip and tc for limited links. Where they cannot be had, what needs them is skipped.
 tools:
 	@set --; command -v chromium >/dev/null || set -- "$$@" chromium; command -v tc >/dev/null || set -- "$$@" iproute2; \
 	if [ $$# -gt 0 ] && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
@@ -41,14 +41,14 @@ docs: $(STAMP)
 	$(BIN)/mkdocs build --strict --site-dir build/site
 
 # Everything that takes long and needs a quiet machine: the papers' suites, then this commit against the one before.
-bench: $(STAMP)
+bench: $(STAMP) tools
 	$(BIN)/harness run strsaga pipedream pipedream-plan
 	PYTHONPATH=. $(BIN)/python tests/overhead.py 10000
 	$(BIN)/asv machine --yes
 	$(BIN)/asv continuous --interleave-rounds --factor 1.1 HEAD~1 HEAD
 
 # Every claim of the five papers in one run, which goes on where it was cut off: make paper PAPER=results/another begins anew.
-paper: $(STAMP)
+paper: $(STAMP) tools
 	@$(BIN)/harness run $(PAPERS) -o $(PAPER) --resume; status=$$?; \
 	if [ $$status -lt 2 ]; then $(BIN)/harness report $(PAPER) --summary docs/results.md >/dev/null; fi; exit $$status
 

@@ -105,8 +105,8 @@ def run(spec: CellSpec, folder: Path, registry: Registry) -> CellResult:
     except BaseException as error:
         traceback.print_exc()
         reason = _reason(error)
-    trace.close()
-    record = _merged(folder)
+    record, why = _merged(trace, folder)
+    reason = reason or why
     measured, reason = _measure(spec, record, registry, reason or (record.not_finite if record else "") or "")
     return CellResult(
         cell=spec,
@@ -159,13 +159,19 @@ def _reason(error: BaseException) -> str:
     return text if isinstance(error, HarnessError) else f"{type(error).__name__}: {text}"
 
 
-def _merged(folder: Path) -> Trace | None:
-    """Every process's shard as one trace; ``None`` where even that fails."""
+def _merged(trace: TraceWriter, folder: Path) -> tuple[Trace | None, str]:
+    """Every process's shard as one trace, or ``None``; and what went wrong."""
+    why = ""
     try:
-        return merged(folder)
-    except (OSError, ValueError):
+        trace.close()
+    except Exception as error:
         traceback.print_exc()
-        return None
+        why = _reason(error)
+    try:
+        return merged(folder), why
+    except (OSError, ValueError) as error:
+        traceback.print_exc()
+        return None, why or _reason(error)
 
 
 def _measure(
@@ -174,9 +180,10 @@ def _measure(
     """Take the metrics; one that is not finite, or cannot be taken, fails the cell."""
     measured: dict[str, float | Censored | None] = {}
     for chosen in spec.metrics if record is not None else ():
-        metric = registry.build("metric", chosen.name, chosen.parameters)
         try:
-            value = _take(metric, spec, record)
+            value = _take(registry.build("metric", chosen.name, chosen.parameters), spec, record)
+        except NotInstalled:
+            value = None
         except Exception as error:
             traceback.print_exc()
             value, reason = None, reason or f"{chosen.label} was not measured: {_reason(error)}"

@@ -160,7 +160,7 @@ def run(
     for problem in left_out + this.problems:
         print(f"warning: {problem}", file=sys.stderr)  # noqa: T201
     try:
-        with Progress(this) as progress:
+        with this.alone(), Progress(this) as progress:
             if engine == "submitit":
                 from harness.adapters.slurm import run_cells as submit_cells
 

@@ -252,9 +252,12 @@ def cached(key: str, make: Callable[[], Arrays]) -> Arrays:
         raise HarnessError(f"{objects[0]!r} holds Python objects, and only plain arrays can be cached", where=key)
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}")
-    with temporary.open("wb") as file:
-        np.savez(file, **arrays)  # type: ignore[arg-type]  # NumPy 2.0 has no allow_pickle here
-    temporary.replace(path)
+    try:
+        with temporary.open("wb") as file:
+            np.savez(file, **arrays)  # type: ignore[arg-type]  # NumPy 2.0 has no allow_pickle here
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
     return arrays
 
 

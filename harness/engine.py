@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import random
 import threading
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from contextlib import suppress
 from datetime import date
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from harness.ahead import Making, make_ahead
 from harness.attempt import attempt, make_ready, ranks, ranks_a_node
@@ -15,7 +17,7 @@ from harness.environment import capture
 from harness.errors import HarnessError
 from harness.process import side_by_side, warm_up
 from harness.records import CellResult, CellSpec
-from harness.registry import Registry
+from harness.registry import NotInstalled, Registry
 from harness.store import Run, RunRecord, SuiteRecord, default_folder, latest_folder
 from harness.suite import Suite
 
@@ -69,8 +71,7 @@ def run_cells(
 ) -> None:
     """Run every cell that has no result yet, or those of some blocks alone.
 
-    ``observe`` sees each start (``None``) and each result; ``ahead`` what is made before
-    the first.
+    ``observe`` sees each start (``None``) and each result; ``ahead`` sees what is made before the first.
     A block of which only some cells are done is taken again whole where its times matter, since cells that are
     compared must have run together.
     """
@@ -112,7 +113,7 @@ def _finished(run: Run) -> set[str]:
 
 def _timed(run: Run, registry: Registry) -> bool:
     metrics = {metric.name for cell in run.record.cells if cell.alone for metric in cell.metrics}
-    return any(registry.offer("metric", name).thing.timed for name in metrics)
+    return any(cls.timed for cls in _installed([("metric", name) for name in metrics], registry))
 
 
 def _needed(cells: Iterable[CellSpec], registry: Registry) -> set[str]:
@@ -122,8 +123,15 @@ def _needed(cells: Iterable[CellSpec], registry: Registry) -> set[str]:
         if not cell.skip:
             used.update((kind, getattr(cell, kind).name) for kind in ("workload", "parallelizer", "device"))
             used.update(("metric", metric.name) for metric in cell.metrics)
-    classes = {registry.component(kind, name) for kind, name in used}
+    classes = list(_installed(used, registry))
     return {f"{c.__module__}:{c.__qualname__}" for c in classes}.union(*(c.imports for c in classes))
+
+
+def _installed(names: Iterable[tuple[str, str]], registry: Registry) -> Iterator[type[Any]]:
+    """The classes of components by kind and name; what a distribution that is not there would bring is left out."""
+    for kind, name in names:
+        with suppress(NotInstalled):
+            yield registry.component(kind, name)
 
 
 def _run_one(run: Run, registry: Registry, observe: Observer, stop: threading.Event, cell: CellSpec) -> None:

@@ -6,10 +6,12 @@ with its specification, result, trace and output.
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
@@ -76,6 +78,18 @@ class Run:
         except ValidationError as error:
             reason = error.errors()[0]["msg"]
             raise HarnessError(f"damaged ({reason}); kept as it is", where=str(path)) from None
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Hold the run as the only process that runs its cells; refused while another does."""
+        with (self.folder / ".lock").open("w") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise HarnessError(
+                    "another process is at this run: wait for its end, or choose another -o", where=str(self.folder)
+                ) from None
+            yield
 
     @property
     def title(self) -> str:

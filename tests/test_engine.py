@@ -50,6 +50,17 @@ def gated(suite: Path) -> None:
     suite.write_text(text)
 
 
+def test_a_run_that_another_process_is_at_is_refused(harness: Harness, suite: Path, tmp_path: Path) -> None:
+    gated(suite)
+    command = [sys.executable, "-m", "harness", "run", suite.name, "-o", "out"]
+    with subprocess.Popen(command, cwd=tmp_path, env={**os.environ, "HARNESS_PLUGINS": "unruly"}) as process:
+        once(lambda: list(tmp_path.glob("gate-*")))
+        second = harness("run", suite.name, "-o", "out", "--resume")
+        process.kill()
+    assert second.returncode == 2
+    assert second.stderr == "error: out: another process is at this run: wait for its end, or choose another -o\n"
+
+
 @pytest.mark.parametrize("jobs", ["1", "2"])
 def test_ctrl_c_keeps_what_finished_and_leaves_no_process(
     jobs: str, harness: Harness, suite: Path, tmp_path: Path

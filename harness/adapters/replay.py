@@ -13,7 +13,7 @@ from harness.engine import begin, run_cells
 from harness.records import CellResult, CellSpec, ClaimResult, ComponentSpec
 from harness.registry import Registry
 from harness.report.summary import summarise
-from harness.report.terminal import number
+from harness.report.wording import interval, number, paper
 from harness.store import Run
 from harness.suite import Suite
 
@@ -117,10 +117,9 @@ def troubles(results: Iterable[CellResult]) -> str:
 
 def against_the_paper(claim: ClaimResult, measure: str) -> str:
     """What the paper says beside what was measured here."""
-    paper = "-" if claim.paper is None else str(claim.paper)
     lines = [
         f"{claim.id} {claim.verdict}: {claim.says} ({claim.source})",
-        f"paper: {paper} ({claim.evidence})" if claim.evidence else f"paper: {paper}",
+        f"paper: {paper(claim)}",
         f"here: {_measured(claim)}",
         f"holds if: {measure} {claim.holds}",
         claim.reason,
@@ -135,5 +134,4 @@ def undecided(claim: ClaimResult, measure: str) -> str:
 
 
 def _measured(claim: ClaimResult) -> str:
-    interval = "" if claim.low is None else f", 95 % interval {number(claim.low)} .. {number(claim.high)}"
-    return f"{number(claim.measured)}{interval}, {claim.pairs} pairs"
+    return f"{number(claim.measured)}, 95 % interval {interval(claim)}, {claim.pairs} pairs"

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from harness.errors import HarnessError
 from harness.records import ClaimResult
+from harness.report import wording
 from harness.report.summary import Summary
-from harness.report.terminal import number
 from harness.report.verdicts import MARKS
 from harness.store import write_atomically
 
@@ -51,14 +51,12 @@ def _suites(summary: Summary) -> Iterator[str]:
 
 
 def _claim(claim: ClaimResult) -> Sequence[str]:
-    paper = "-" if claim.paper is None else _text(claim.paper)
-    interval = "-" if claim.low is None else f"{number(claim.low)} .. {number(claim.high)}"
     return (
         f"**{_text(claim.id)}**: {_text(claim.says)} ({_text(claim.source)}) {_text(claim.measure)}",
-        f"{paper} ({claim.evidence})" if claim.evidence else paper,
-        number(claim.measured),
-        interval,
-        f"{claim.pairs}, {claim.unreached} unreached" if claim.unreached else str(claim.pairs),
+        _text(wording.paper(claim)),
+        wording.number(claim.measured),
+        wording.interval(claim),
+        wording.pairs(claim),
         _text(claim.holds),
         f"{MARKS[claim.verdict]} {claim.verdict}" + (f": {_text(claim.reason)}" if claim.reason else ""),
     )
@@ -70,8 +68,10 @@ def _failures(summary: Summary) -> Iterator[str]:
         for result in summary.results.values()
         if result.outcome != "done"
     )
+    if missing := len(summary.run.record.cells) - len(summary.results):
+        reasons["missing", "-", "; ".join(summary.run.problems) or "has not run"] = missing
     if reasons:
-        rows = [(suite, str(count), outcome, _text(reason)) for (outcome, suite, reason), count in reasons.items()]
+        rows = [(_text(s), str(count), outcome, _text(reason)) for (outcome, s, reason), count in reasons.items()]
         yield from ("## Cells without a result", "", *_table(("suite", "cells", "outcome", "reason"), rows), "")
 
 

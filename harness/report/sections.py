@@ -10,7 +10,7 @@ from harness.report import curves
 from harness.report.figures import MOST_BANDS, Figure, dots, lines, timeline
 from harness.report.markup import Markup, code, details, element, join, section, table
 from harness.report.summary import Group, Summary
-from harness.report.terminal import number
+from harness.report.wording import number
 from harness.statistics import estimate
 
 AXES = (("by_time", "seconds of work", "over time"), ("by_step", "step", "over steps"))

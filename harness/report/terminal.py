@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -12,8 +11,10 @@ from rich.markup import escape
 from rich.table import Table
 
 from harness.records import ClaimResult
+from harness.report import wording
 from harness.report.output import table
 from harness.report.summary import Group, Summary
+from harness.report.wording import number
 from harness.statistics import Estimate
 
 if TYPE_CHECKING:
@@ -102,29 +103,17 @@ def claims_table(claims: Iterable[ClaimResult]) -> Table:
         style = STYLES[claim.verdict]
         reason = f"\n[dim]{escape(claim.reason)}[/dim]" if claim.reason else ""
         text = f"\n{escape(claim.says)} [dim]({escape(claim.source)})\n{escape(claim.measure)}[/dim]"
-        paper = "-" if claim.paper is None else escape(str(claim.paper))
         table.add_row(
             f"[bold]{escape(claim.id)}[/bold]{'' if text == said else text}{reason}",
-            paper + (f"\n[dim]{claim.evidence}[/dim]" if claim.evidence else ""),
+            escape(wording.paper(claim)),
             number(claim.measured),
-            "-" if claim.low is None else f"{number(claim.low)} .. {number(claim.high)}",
-            str(claim.pairs) + (f"\n{claim.unreached} unreached" if claim.unreached else ""),
+            wording.interval(claim),
+            wording.pairs(claim),
             escape(claim.holds),
             f"[{style}]{claim.verdict}[/{style}]",
         )
         said = text
     return table
-
-
-def number(value: float | None) -> str:
-    """Three or four significant digits, or a dash."""
-    if value is None:
-        return "-"
-    if not math.isfinite(value):
-        return str(value)
-    if value == 0 or 1e-3 <= abs(value) < 1e5:
-        return f"{value:.4g}"
-    return f"{value:.2e}"
 
 
 def _shown(group: Group, label: str) -> bool:

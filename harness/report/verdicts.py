@@ -10,11 +10,11 @@ from harness.formula import Formula
 from harness.pairing import expand, pairings
 from harness.records import CellResult, CellSpec, ClaimResult, ClaimSpec
 from harness.registry import Registry
+from harness.report import wording
 from harness.report.figures import dots
 from harness.report.markup import Markup, code, details, element, join, section, table
 from harness.report.sections import plots
 from harness.report.summary import Summary
-from harness.report.terminal import number
 
 MARKS = {"holds": "✓", "falls short": "✗", "inconclusive": "?", "not measured": "–"}
 
@@ -50,14 +50,13 @@ def _claim(
     verdict = element(
         "span", MARKS[claim.verdict], " ", claim.verdict, class_=f"verdict {claim.verdict.replace(' ', '-')}"
     )
-    paper = "-" if claim.paper is None else str(claim.paper)
     return [
         join([element("strong", claim.id), suite, says, measure, reason, opened]),
         verdict,
-        f"{paper} ({claim.evidence})" if claim.evidence else paper,
-        number(claim.measured),
-        "-" if claim.low is None else f"{number(claim.low)} .. {number(claim.high)}",
-        f"{claim.pairs}, {claim.unreached} unreached" if claim.unreached else str(claim.pairs),
+        wording.paper(claim),
+        wording.number(claim.measured),
+        wording.interval(claim),
+        wording.pairs(claim),
         claim.holds,
     ]
 

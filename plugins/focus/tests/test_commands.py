@@ -1,4 +1,5 @@
 import json
+import sqlite3
 import subprocess
 import sys
 from collections import Counter
@@ -65,6 +66,39 @@ def test_bad_input_is_one_line_and_exit_status_2(indexed, arguments, says):
     done = focus(*arguments, "-i", indexed)
     assert (done.returncode, done.stdout) == (2, "")
     assert says in done.stderr.replace("\n", " ")
+    assert "Traceback" not in done.stderr
+
+
+def test_asked_again_in_a_new_process_a_query_says_the_same_and_calls_nothing(indexed):
+    index = Index(indexed / "squares.avi.sqlite")
+    label = max(index.classes, key=lambda label: len(index.candidates(label, k=3)))
+    said, kept = [], []
+    for _ in range(2):
+        done = focus("query", label, "-i", indexed, "--network", "lite0@64", "--json")
+        said.append(done.stdout)
+        with sqlite3.connect(indexed / "squares.avi.sqlite") as db:
+            kept.append(db.execute("SELECT * FROM verdict ORDER BY cluster, network").fetchall())
+    assert said[0] == said[1]
+    assert kept[0] == kept[1]
+    assert len({cluster for cluster, *_ in kept[1]}) >= len(index.candidates(label, k=3)) > 0
+
+
+def test_a_model_that_cannot_be_written_is_refused_before_anything_else(tmp_path):
+    done = focus("tune", "absent.mp4", "-o", tmp_path)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "is a folder; name a file" in done.stderr.replace("\n", " ")
+
+
+def test_a_damaged_index_is_one_line(indexed, tmp_path):
+    folder = tmp_path / "damaged"
+    folder.mkdir()
+    with sqlite3.connect(indexed / "squares.avi.sqlite") as db, sqlite3.connect(folder / "a.sqlite") as copy:
+        db.backup(copy)
+    whole = (folder / "a.sqlite").read_bytes()
+    (folder / "a.sqlite").write_bytes(whole[: len(whole) // 3])
+    done = focus("query", "zebra", "-i", folder, "--network", "lite0@64")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "a.sqlite: is no index" in done.stderr.replace("\n", "")
     assert "Traceback" not in done.stderr
 
 

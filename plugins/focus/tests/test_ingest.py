@@ -6,7 +6,8 @@ from scenes import COLOURS, Cheap, Expensive, colour_of, scene
 from harness import HarnessError
 from harness_focus.index.reading import Index
 from harness_focus.ingest.indexing import Settings
-from harness_focus.ingest.ingest import begin, sightings
+from harness_focus.ingest.ingest import begin
+from harness_focus.ingest.renewing import RenewedMotion
 from harness_focus.query.query import Query, hits
 
 EXACT = Settings(k=4, threshold=0.0, differencing=0.0, segment_seconds=2.0, area=100)
@@ -16,6 +17,12 @@ def ingested(path, settings=EXACT, cheap=None):
     ingest = begin(path, "scene 0", cheap or Cheap(), settings)
     segments = list(ingest.run(frame for frame, _ in scene(0)))
     return Index(path), segments
+
+
+def objects_of(frames, settings):
+    """The frame and the picture of everything that moves."""
+    motion = RenewedMotion(settings)
+    return [(f.number, box.of(f.image)) for f in frames for box in motion.boxes(f.number, f.image)]
 
 
 def frames_of(index, label, **options):
@@ -28,19 +35,17 @@ def frames_of(index, label, **options):
 def test_exact_settings_answer_as_the_expensive_network_on_every_object(tmp_path):
     index, _ = ingested(tmp_path / "a.sqlite")
     truth = {name: set() for name in COLOURS}
-    objects = 0
-    for seen in sightings((frame for frame, _ in scene(0)), EXACT):
-        for one in seen:
-            truth[colour_of(one.crop)].add(one.frame)
-            objects += 1
+    objects = objects_of((frame for frame, _ in scene(0)), EXACT)
+    for number, crop in objects:
+        truth[colour_of(crop)].add(number)
     answers = {name: frames_of(index, name) for name in COLOURS}
     assert {name: found for name, (found, _) in answers.items()} == truth
-    assert [calls for _, calls in answers.values()] == [objects, 0, 0, 0], "verdicts are of any class, and kept"
+    assert [calls for _, calls in answers.values()] == [len(objects), 0, 0, 0], "verdicts are of any class, and kept"
 
 
 def test_a_class_that_never_was_has_no_frames(tmp_path):
     frames = [frame for frame, _ in scene(0, squares=3)]
-    seen = {colour_of(one.crop) for found in sightings(frames, EXACT) for one in found}
+    seen = {colour_of(crop) for _, crop in objects_of(frames, EXACT)}
     list(begin(tmp_path / "a.sqlite", "three squares", Cheap(), EXACT).run(frames))
     absent = next(name for name in COLOURS if name not in seen)
     assert frames_of(Index(tmp_path / "a.sqlite"), absent)[0] == set()
@@ -49,7 +54,7 @@ def test_a_class_that_never_was_has_no_frames(tmp_path):
 def test_clusters_and_differencing_save_calls_and_keep_every_object(tmp_path):
     cheap, thrifty = Cheap(), Settings(k=2, threshold=0.2, differencing=12.0, segment_seconds=2.0, area=100)
     index, segments = ingested(tmp_path / "a.sqlite", thrifty, cheap=cheap)
-    objects = sum(len(s) for s in sightings((frame for frame, _ in scene(0)), thrifty))
+    objects = len(objects_of((frame for frame, _ in scene(0)), thrifty))
     with sqlite3.connect(index.path) as db:
         assert db.execute("SELECT count(*) FROM member").fetchone() == (objects,)
         assert db.execute("SELECT sum(size) FROM cluster").fetchone() == (objects,)

@@ -13,10 +13,12 @@ from harness.testing import run_job
 from harness.tracefile import merge
 from harness_focus.footage.footage import TEST
 from harness_focus.footage.scoring import dominant
-from harness_focus.metrics import IngestCalls, IngestCost, Precision, QueryCalls, QueryLatency, Recall
-from harness_focus.parallelizers import IngestAll, NoScope, QueryAll
+from harness_focus.metrics import CallSeconds, IngestCalls, IngestCost, Precision, QueryCalls, QueryLatency, Recall
+from harness_focus.networks.specialised import Architecture
+from harness_focus.parallelizers import Focus, IngestAll, NoScope, QueryAll
 from harness_focus.trials.costs import measure_expert
 from harness_focus.trials.trial import Recalled, Trial
+from harness_focus.tuning import tuning
 
 
 @pytest.fixture(scope="module")
@@ -119,6 +121,23 @@ def test_stored_labels_that_are_the_networks_no_more_are_refused(squares, tmp_pa
     footage, rng = squares.footage(0), np.random.default_rng(0)
     with pytest.raises(HarnessError, match=r"stored labels are not what colours, better says"):
         measure_expert(TraceWriter(), Contrary(), footage, rng)
+
+
+def test_focus_chooses_indexes_and_answers_in_one_cell(squares, tmp_path, monkeypatch):
+    grid = tuning.Grid(architectures=(Architecture(32, 0),), thresholds=(0.0, 0.1, 0.3), ks=(1, 5), steps=60)
+    monkeypatch.setattr(tuning, "Grid", lambda: grid)
+    trace = run_job(Focus(), squares, tmp_path / "cell")
+    footage = squares.footage(0)
+    sample = int((footage.parts[footage.seconds.astype(int)] != TEST).sum())
+    calls, call = IngestCalls().measure(trace), CallSeconds().measure(trace)
+    assert sample <= calls < len(footage.labels), "the sample, and what stands for clusters of it"
+    machine, everything = (IngestCost(accounting=which).measure(trace) for which in ("machine", "all"))
+    assert everything - machine == pytest.approx(calls * call + trace.spans("training").value.sum())
+    assert trace.total("cheap_calls") == len(footage.labels)
+    assert min(Precision().measure(trace), Recall().measure(trace)) > 0.9
+    assert QueryCalls().measure(trace) < len(footage.labels) / 2
+    (taken,) = (point for point in trace.fact("front")["points"] if point["taken"])
+    assert taken["setting"].startswith("network 0, T ")
 
 
 def test_noscope_meets_its_target_where_colours_tell_classes_apart(squares, tmp_path):

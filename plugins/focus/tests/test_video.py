@@ -57,6 +57,18 @@ def test_corruption_in_the_midst_costs_no_more_than_its_own_frames(tmp_path, rec
     assert len(list(Video(str(path)).frames())) > 50
 
 
+def test_a_clock_that_is_set_back_goes_on(tmp_path, images):
+    parts = [write_video(tmp_path / f"{n}.ts", images[30 * n : 30 * (n + 1)]) for n in range(2)]
+    path = tmp_path / "joined.ts"
+    path.write_bytes(b"".join(part.read_bytes() for part in parts))
+    video = Video(str(path))
+    seconds = [frame.seconds for frame in video.frames()]
+    assert len(seconds) >= 58
+    assert np.diff(seconds).min() > 0
+    assert seconds[-1] == pytest.approx(len(seconds) / 10, abs=0.5)
+    assert any("sets its clock back at" in note for note in video.notes)
+
+
 def test_a_change_of_resolution_is_scaled_to_the_first_and_said(tmp_path, images):
     # Raw MJPEG pictures one after the other may have any size.
     small = [np.ascontiguousarray(image[:60, :80]) for image in images[:10]]

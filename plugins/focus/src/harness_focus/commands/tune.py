@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
+from harness import HarnessError
 from harness_focus.networks.catalogue import EXPENSIVE
 
 if TYPE_CHECKING:
@@ -37,6 +39,7 @@ def tune(
     from harness_focus.tuning.tuned import How, tuned_to
     from harness_focus.video.reading import Video
 
+    _check(output)
     recording = Video(video, live=False)
     objects = gathered(recording, Settings(whole=whole))
     for problem in (*recording.problems, *recording.notes):
@@ -46,6 +49,18 @@ def tune(
     # Piped into a file, a row is one line.
     Console(width=None if sys.stdout.isatty() else 120).print(_table(found))
     _say(found, target, output)
+
+
+def _check(output: Path) -> None:
+    """Refuse a file that cannot be written, before anything takes long."""
+    if output.is_dir():
+        raise HarnessError("is a folder; name a file", where=str(output))
+    try:
+        output.parent.mkdir(parents=True, exist_ok=True)
+        with TemporaryFile(dir=output.parent):
+            pass
+    except OSError as error:
+        raise HarnessError(f"cannot be written: {error.strerror}", where=str(output)) from None
 
 
 def _progress(done: int, all_: int) -> None:

@@ -74,7 +74,7 @@ class Index:
         known = label if label in self.classes else OTHER
         if known not in self.classes:
             return []
-        rows = self._db.execute(
+        rows = self._rows(
             "SELECT number, revision, probability, picture FROM ranking JOIN cluster ON cluster = number "
             "WHERE class = ? AND rank <= ? AND last >= ? AND first < ? AND EXISTS "
             "(SELECT 1 FROM member WHERE member.cluster = number AND seconds >= ? AND seconds < ?) "
@@ -85,7 +85,7 @@ class Index:
 
     def frames(self, cluster: int, *, since: float = 0.0, until: float = math.inf) -> list[tuple[int, float]]:
         """The frames in which members of a cluster are, with their seconds."""
-        rows = self._db.execute(
+        rows = self._rows(
             "SELECT DISTINCT frame, seconds FROM member WHERE cluster = ? AND seconds >= ? AND seconds < ? "
             "ORDER BY frame",
             (cluster, since, until),
@@ -94,15 +94,15 @@ class Index:
 
     def likeliest(self, since: float, until: float) -> list[tuple[int, ...]]:
         """The objects after ``since`` up to ``until``: frame, x, y, width, height, and their cluster's first class."""
-        return self._db.execute(
+        return self._rows(
             "SELECT frame, x, y, width, height, class FROM member JOIN ranking ON ranking.cluster = member.cluster "
             "WHERE rank = 1 AND seconds > ? AND seconds <= ? ORDER BY frame, x, y",
             (since, until),
-        ).fetchall()
+        )
 
     def frames_in(self) -> dict[int, int]:
         """How many frames each second of the video has."""
-        return dict(self._db.execute("SELECT number, frames FROM second"))
+        return dict(self._rows("SELECT number, frames FROM second"))
 
     def verdict(self, candidate: Candidate, network: str) -> str | None:
         """What the expensive network said of a cluster's present picture; None if it was not asked."""
@@ -131,7 +131,10 @@ class Index:
         return str(row[0]), str(row[1]), str(row[2])
 
     def _one(self, query: str, values: Sequence[Any] = ()) -> Any:
+        return next(iter(self._rows(query, values)), None)
+
+    def _rows(self, query: str, values: Sequence[Any] = ()) -> list[Any]:
         try:
-            return self._db.execute(query, values).fetchone()
+            return self._db.execute(query, values).fetchall()
         except sqlite3.DatabaseError as error:
             raise HarnessError(f"is no index of Focus: {error}", where=str(self.path)) from None

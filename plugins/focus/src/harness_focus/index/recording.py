@@ -73,7 +73,10 @@ class Recorder(Index):
         """Begin an index, at the stream's start or ``after`` another; or go on with one that was made of the same."""
         row = (source, json.dumps(dict(settings), sort_keys=True), json.dumps(list(classes)))
         if not path.exists():
-            path.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                path.parent.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                raise HarnessError(f"no folder can be made there: {error.strerror}", where=str(path.parent)) from None
             _begin(path, row, after)
         recorder = cls(path)
         for name, here, wanted in zip(("source", "settings", "classes"), recorder._stream(), row, strict=True):
@@ -87,13 +90,13 @@ class Recorder(Index):
 
     def members(self, frame: int) -> dict[Box, Cluster]:
         """The objects of a frame, and the cluster of each."""
-        rows = self._db.execute("SELECT x, y, width, height, cluster FROM member WHERE frame = ?", (frame,)).fetchall()
+        rows = self._rows("SELECT x, y, width, height, cluster FROM member WHERE frame = ?", (frame,))
         clusters = {number: self._clusters("number = ?", number)[0] for *_, number in rows}
         return {Box(*box): clusters[number] for *box, number in rows}
 
     def _clusters(self, which: str, *values: object) -> list[Cluster]:
         columns = "number, centroid, sums, shown, size, classified"
-        rows = self._db.execute(f"SELECT {columns} FROM cluster WHERE {which} ORDER BY number", values)  # noqa: S608
+        rows = self._rows(f"SELECT {columns} FROM cluster WHERE {which} ORDER BY number", values)  # noqa: S608
         return [Cluster(n, _vector(a), _vector(b), _vector(c), size, seen) for n, a, b, c, size, seen in rows]
 
     def commit(self, segment: Segment, *, k: int) -> None:

@@ -5,13 +5,13 @@ For each frame, what moves is found; the rest is indexing.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness_focus.index.recording import Recorder, Segment
-from harness_focus.ingest.indexing import Indexing, Settings, Sighting
+from harness_focus.ingest.indexing import Indexing, Settings
 from harness_focus.ingest.renewing import RenewedMotion
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from harness_focus.networks import CheapNetwork
     from harness_focus.video.reading import Frame, Video
 
-__all__ = ["Ingest", "Settings", "begin", "sightings"]
+__all__ = ["Ingest", "Settings", "begin"]
 
 
 class Ingest:
@@ -77,13 +77,3 @@ def begin(
     made_with = {**asdict(settings), "network": network.identity, **({"expert": expert} if expert else {})}
     recorder = Recorder.at(path, source=source, classes=network.classes, settings=made_with, after=after)
     return Ingest(network, recorder, settings)
-
-
-def sightings(frames: Iterable[Frame], settings: Settings) -> Iterator[Sequence[Sighting]]:
-    """The moving objects of each frame, without any network: what all methods that are compared get."""
-    motion = RenewedMotion(settings)
-    for frame in frames:
-        yield [
-            Sighting(frame.number, frame.seconds, box, box.of(frame.image).copy())
-            for box in motion.boxes(frame.number, frame.image)
-        ]

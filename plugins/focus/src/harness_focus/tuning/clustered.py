@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -44,11 +43,6 @@ class Clustered:
         chosen = np.zeros(len(self.shown), dtype=bool)
         chosen[clusters] = True
         return np.flatnonzero(chosen[self.cluster])
-
-    @cached_property
-    def sizes(self) -> Numbers:
-        """Objects in each cluster."""
-        return np.bincount(self.cluster, minlength=len(self.shown))
 
 
 def clustered(

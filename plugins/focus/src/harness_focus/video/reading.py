@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 MISSING = 0.02  # a share of the frames that a container may announce too many
 PATIENCE = 10.0  # seconds that a camera may be silent
+BACK = 1.0  # seconds; a clock that goes back by more was set anew
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,6 +47,7 @@ class Video:
         self.source = source
         self.problems: list[str] = []
         self.notes: list[str] = []
+        self._added = 0.0  # seconds, to the times of a clock that was set anew
         self._held: Any = self._open()
         stream = self._held.streams.video[0]
         self.live = _comes_by_itself(source, self._held) if live is None else live
@@ -63,6 +65,7 @@ class Video:
         """
         self.problems.clear()
         self.notes.clear()
+        self._added = 0.0
         with self._opened() as container:
             if self.live:
                 yield from self._live(container, done or Done(), time.time() if began is None else began)
@@ -106,21 +109,32 @@ class Video:
             raise HarnessError("has no frame that can be decoded", where=self.source)
 
     def _time(self, container: Any, picture: av.VideoFrame, before: float, *, first: bool) -> float:
-        """When a picture was, after one at ``before``: never earlier, and a frame later where the file does not say."""
+        """When a picture was, after one at ``before``: never earlier, and a frame later where the file does not say.
+
+        Where the clock was set back, as by joining files or restarting a camera, time goes on a frame later.
+        """
+        following = before if first else before + 1 / self.rate
         if picture.time is None:
-            return before if first else before + 1 / self.rate
-        return max(picture.time - start_of(container), before)
+            return following
+        seconds = picture.time - start_of(container) + self._added
+        if seconds < before - BACK:
+            self._note(self.notes, f"sets its clock back at {before:.1f} s; time goes on from there")
+            self._added += following - seconds
+            return following
+        return max(seconds, before)
 
     def _pictures(self, container: Any) -> Iterator[av.VideoFrame]:
         """Every picture that can be decoded; a packet that cannot costs its own pictures alone."""
         import av
 
-        broken = 0
+        broken = damaged = 0
         packets = container.demux(video=0)
         while True:
             try:
                 packet = next(packets)
-                yield from packet.decode()
+                for picture in packet.decode():
+                    damaged += picture.is_corrupt
+                    yield picture
             except (StopIteration, av.error.EOFError):
                 break
             except av.error.InvalidDataError:
@@ -133,6 +147,8 @@ class Video:
                 break
         if broken:
             self._note(self.problems, f"{broken} packets are corrupt and were left out")
+        if damaged:
+            self._note(self.problems, f"{damaged} pictures are damaged and were taken as they are")
 
     def _image(self, picture: av.VideoFrame, seconds: float) -> Image:
         if (picture.width, picture.height) != (self.width, self.height):
