@@ -63,7 +63,7 @@ def _claim(claim: ClaimResult) -> Sequence[str]:
 
 
 def _failures(summary: Summary) -> Iterator[str]:
-    reasons = Counter(
+    reasons: Counter[tuple[str, str, str]] = Counter(
         (result.outcome, result.cell.suite, result.reason)
         for result in summary.results.values()
         if result.outcome != "done"

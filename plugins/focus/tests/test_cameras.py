@@ -43,11 +43,13 @@ def test_what_cannot_be_read_fails_alone_and_what_was_readable_is_kept(tmp_path,
     assert done.returncode == 2
     assert "Traceback" not in done.stderr
     errors = sorted(line for line in done.stderr.splitlines() if line.startswith("error: "))
-    assert len(errors) == 3
+    assert len(errors) == 4
     assert errors[0] == f"error: {absent}: cannot be read as video: No such file or directory"
     assert errors[1].startswith(f"error: {none}: cannot be read as video: ")
-    assert errors[2].startswith(f"error: {short}: ends early: ")
-    assert errors[2].endswith(f"frames could be read; what could be is in {tmp_path / 'index' / 'short.avi.sqlite'}")
+    kept = f"what could be is in {tmp_path / 'index' / 'short.avi.sqlite'}"
+    assert errors[2] == f"error: {short}: damaged pictures, taken as they are: 1; {kept}"
+    assert errors[3].startswith(f"error: {short}: ends early: ")
+    assert errors[3].endswith(f"frames could be read; {kept}")
     assert Index(tmp_path / "index" / "whole.avi.sqlite").position().frames == 60
     assert 10 < Index(tmp_path / "index" / "short.avi.sqlite").position().frames < 50
 

@@ -54,7 +54,9 @@ def test_corruption_in_the_midst_costs_no_more_than_its_own_frames(tmp_path, rec
     data[middle : middle + 400] = np.random.default_rng(0).bytes(400)
     path = tmp_path / "scratched.avi"
     path.write_bytes(data)
-    assert len(list(Video(str(path)).frames())) > 50
+    video = Video(str(path))
+    assert len(list(video.frames())) > 50
+    assert any("damaged pictures, taken as they are" in problem or "corrupt" in problem for problem in video.problems)
 
 
 def test_a_clock_that_is_set_back_goes_on(tmp_path, images):

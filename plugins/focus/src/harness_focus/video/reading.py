@@ -148,7 +148,7 @@ class Video:
         if broken:
             self._note(self.problems, f"{broken} packets are corrupt and were left out")
         if damaged:
-            self._note(self.problems, f"{damaged} pictures are damaged and were taken as they are")
+            self._note(self.problems, f"damaged pictures, taken as they are: {damaged}")
 
     def _image(self, picture: av.VideoFrame, seconds: float) -> Image:
         if (picture.width, picture.height) != (self.width, self.height):
