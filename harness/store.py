@@ -93,8 +93,9 @@ class Run:
 
     @property
     def title(self) -> str:
-        """The suites' titles."""
-        return "; ".join(suite.title for suite in self.record.suites)
+        """The suite's title, or the names of several."""
+        names = [suite.name for suite in self.record.suites]
+        return self.record.suites[0].title if len(names) == 1 else f"{len(names)} suites: {', '.join(names)}"
 
     def cell_folder(self, cell: CellSpec) -> Path:
         """Where a cell's files are; readable, and unique by the end of a digest."""

@@ -41,6 +41,9 @@ def _head(summary: Summary) -> Iterator[str]:
     yield f"Written by `harness report --summary` from the run of {summary.run.record.created}, and not by hand."
     yield from ("", f"- {len(cells)} cells in {seconds / 60:.0f} minutes: {told or 'none has run'}")
     yield from (f"- {len(summary.claims)} claims: {judged or 'none'}", "")
+    if len(summary.verdicts) > 1:
+        rows = [(_text(title), *(str(counts.get(v, 0)) for v in MARKS)) for title, counts in summary.verdicts]
+        yield from (*_table(("suite", *MARKS), rows), "")
 
 
 def _suites(summary: Summary) -> Iterator[str]:

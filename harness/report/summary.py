@@ -47,6 +47,14 @@ class Summary:
     units: Mapping[str, str]
 
     @property
+    def verdicts(self) -> list[tuple[str, Mapping[str, int]]]:
+        """Each suite's title, and how many of its claims have which verdict."""
+        return [
+            (suite.title, Counter(claim.verdict for claim in self.claims if claim.suite == suite.name))
+            for suite in self.run.record.suites
+        ]
+
+    @property
     def failed(self) -> list[CellResult]:
         """The cells that did not end well, skipped ones aside."""
         return [result for result in self.results.values() if result.outcome in ("failed", "timeout")]

@@ -25,7 +25,14 @@ def claims(summary: Summary, registry: Registry) -> Markup:
         return section("claims", "Claims", element("p", "The suites make no claim."))
     rows = [_claim(summary, *one, registry) for one in zip(summary.claims, _used(summary), strict=True)]
     heads = ("claim", "verdict", "paper", "here", "95 % interval", "pairs", "holds if")
-    return section("claims", "Claims", element("div", table("What the papers say", heads, rows), class_="claims"))
+    every = element("div", table("What the papers say", heads, rows), class_="claims")
+    return section("claims", "Claims", *([_tally(summary)] if len(summary.verdicts) > 1 else []), every)
+
+
+def _tally(summary: Summary) -> Markup:
+    """How many claims of each suite have which verdict."""
+    told = {title: ", ".join(f"{v} {counts[v]}" for v in MARKS if v in counts) for title, counts in summary.verdicts}
+    return element("ul", *(element("li", f"{title}: {verdicts or 'no claim'}") for title, verdicts in told.items()))
 
 
 def _used(summary: Summary) -> Iterator[tuple[ClaimSpec, list[CellSpec]]]:
