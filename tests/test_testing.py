@@ -127,6 +127,7 @@ def test_a_plugins_name_means_all_that_it_offers(registry: Registry) -> None:
     assert {o.name for o in resolve("unruly", registry)} == {
         "counting",
         "other",
+        "stored",
         "slow",
         "gated",
         "busy",

@@ -13,8 +13,7 @@ import pytest
 
 from harness.adapters.slurm import parameters
 from harness.errors import HarnessError
-from tests.conftest import Harness
-from tests.test_process import until
+from tests.conftest import Harness, once
 
 pytest.importorskip("submitit")
 HERE = ("--engine", "submitit", "--slurm", "cluster=local")
@@ -59,7 +58,7 @@ def test_a_job_that_is_killed_fails_its_cells(harness: Harness, suite: Path, tmp
     with subprocess.Popen(
         command, cwd=tmp_path, env={**os.environ, "HARNESS_PLUGINS": "unruly"}, stdout=subprocess.PIPE, text=True
     ) as process:
-        until(lambda: list(tmp_path.glob("sign-*")))
+        once(lambda: list(tmp_path.glob("sign-*")))
         (submitted,) = (tmp_path / "out" / "jobs").glob("*_submitted.pkl")
         job = submitted.name.partition("_")[0]
         tasks = psutil.Process(int(job)).children()

@@ -40,7 +40,7 @@ class Stored(Counting):
     """Counts where another process made a file for the seed; one seed cannot be made."""
 
     name: ClassVar[str] = "stored"
-    folder: str = Field(description="where the files are")
+    folder: str = Field("", description="where the files are; none are kept if it is empty")
     broken: int = Field(-1, description="the seed that cannot be made")
     gate: str = Field("", description="a file to wait for; a file with its process's number beside it says who waits")
 
@@ -51,11 +51,11 @@ class Stored(Counting):
             Path(f"{self.gate}-{os.getpid()}").touch()
             time.sleep(3600)
         path = Path(self.folder, f"{seed}.txt")
-        if not path.exists():
+        if self.folder and not path.exists():
             path.write_text(f"{os.getpid()}")
 
     def serial(self, job: Job[Any]) -> None:
-        assert Path(self.folder, f"{job.seed}.txt").read_text() != str(os.getpid())
+        assert not self.folder or Path(self.folder, f"{job.seed}.txt").read_text() != str(os.getpid())
         super().serial(job)
 
 
