@@ -83,6 +83,21 @@ def test_asked_again_in_a_new_process_a_query_says_the_same_and_calls_nothing(in
     assert len({cluster for cluster, *_ in kept[1]}) >= len(index.candidates(label, k=3)) > 0
 
 
+def test_each_index_is_asked_for_as_many_classes_as_it_has_and_none_if_none_has_so_many(tmp_path):
+    pictures = [frame.image for frame, _ in islice(scene(0), 30)]
+    for name, k in (("a", 3), ("b", 2)):
+        video = write_video(tmp_path / f"{name}.avi", pictures)
+        done = focus("ingest", video, "-i", tmp_path / "index", "--network", "lite0@32", "-k", k)
+        assert done.returncode == 0, done.stderr
+    asked = ["query", "zebra", "-i", tmp_path / "index", "--network", "lite0@64", "--json"]
+    done = focus(*asked, "-k", 3)
+    assert done.returncode == 0, done.stderr
+    assert [json.loads(line)["source"][-5:] for line in done.stdout.splitlines()] == ["a.avi", "b.avi"]
+    done = focus(*asked, "-k", 4)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "K must be from 1 to 3" in done.stderr.replace("\n", " ")
+
+
 def test_a_model_that_cannot_be_written_is_refused_before_anything_else(tmp_path):
     done = focus("tune", "absent.mp4", "-o", tmp_path)
     assert (done.returncode, done.stdout) == (2, "")

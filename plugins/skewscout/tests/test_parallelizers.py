@@ -35,11 +35,12 @@ def ways() -> list[Decentralized]:
 @pytest.mark.parametrize("way", ways(), ids=str)
 @pytest.mark.parametrize("normalization", ["none", "batch", "group"])
 def test_vectorised_and_a_worker_each_agree(way: Decentralized, normalization: Any, tmp_path: Path) -> None:
-    workload = Small(**SKEWED, normalization=normalization)
+    # In doubles: rounding, which differs from processor to processor, decides about no update at a threshold.
+    workload = Small(**SKEWED, normalization=normalization, doubles=True)
     together = trained(way, workload, tmp_path / "together", 30)
     apart = trained(way.model_copy(update={"vectorised": False}), workload, tmp_path / "apart", 30)
     assert len(losses(together)) == len(losses(apart)) > 3
-    np.testing.assert_allclose(losses(together), losses(apart), atol=1e-4)
+    np.testing.assert_allclose(losses(together), losses(apart), atol=1e-9)
     assert together.total("update_bytes") == pytest.approx(apart.total("update_bytes"), rel=0.01)
     np.testing.assert_allclose(together.values("setting").value, apart.values("setting").value)
 
