@@ -171,17 +171,17 @@ class _Expansion:
 
     def cells(self) -> Iterator[CellSpec]:
         for i, matrix in enumerate(self.table.matrix):
+            if matrix.python and not self.elsewhere and shutil.which(matrix.python) is None:
+                raise HarnessError(
+                    f"no interpreter {matrix.python!r}: name one that can be run, such as '.venv/bin/python'",
+                    where=f"{self.where}: matrix[{i}].python",
+                )
             axes = [
                 self._axis(kind, getattr(matrix, kind), f"{self.where}: matrix[{i}].{kind}")
                 for kind in ("workload", "parallelizer", "device")
             ]
             seeds = list(range(matrix.seeds)) if isinstance(matrix.seeds, int) else matrix.seeds
             for workload, parallelizer, device in itertools.product(*axes):
-                if matrix.python and not self.elsewhere and shutil.which(matrix.python) is None:
-                    raise HarnessError(
-                        f"no interpreter {matrix.python!r}: name one that can be run, such as '.venv/bin/python'",
-                        where=f"{self.where}: matrix[{i}].python",
-                    )
                 skip = self._fit(workload, parallelizer, device, f"{self.where}: matrix[{i}]", bool(matrix.python))
                 for seed in seeds:
                     yield CellSpec(

@@ -71,8 +71,8 @@ def _failures(summary: Summary) -> Iterator[str]:
         for result in summary.results.values()
         if result.outcome != "done"
     )
-    if missing := len(summary.run.record.cells) - len(summary.results):
-        reasons["missing", "-", "; ".join(summary.run.problems) or "has not run"] = missing
+    if summary.missing:
+        reasons["missing", "-", "; ".join(summary.run.problems) or "has not run"] = summary.missing
     if reasons:
         rows = [(_text(s), str(count), outcome, _text(reason)) for (outcome, s, reason), count in reasons.items()]
         yield from ("## Cells without a result", "", *_table(("suite", "cells", "outcome", "reason"), rows), "")

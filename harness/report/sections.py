@@ -147,9 +147,8 @@ def problems(summary: Summary) -> Markup:
         for result in summary.results.values()
         if result.outcome != "done"
     ]
-    missing = len(summary.run.record.cells) - len(summary.results)
-    if missing:
-        found.append(element("p", f"{missing} cells have not run."))
+    if summary.missing:
+        found.append(element("p", f"{summary.missing} cells have not run."))
     return section("problems", "Problems", *(found or [element("p", "None: every cell is done.")]))
 
 

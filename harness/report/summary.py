@@ -55,6 +55,11 @@ class Summary:
         ]
 
     @property
+    def missing(self) -> int:
+        """How many cells have no result."""
+        return len(self.run.record.cells) - len(self.results)
+
+    @property
     def failed(self) -> list[CellResult]:
         """The cells that did not end well, skipped ones aside."""
         return [result for result in self.results.values() if result.outcome in ("failed", "timeout")]

@@ -27,6 +27,7 @@ def run_job(
     folder.mkdir(parents=True, exist_ok=True)
     job = Job(workload, device or Cpu(), Budget(**budget), seed, TraceWriter(folder), folder)
     workload.prepare()
+    workload.keep(seed)
     with job.trace.span("prepare"):
         parallelizer.prepare(job)
     parallelizer.run(job)

@@ -29,10 +29,6 @@ class VideoParallelizer(Parallelizer[VideoWorkload]):
 
     imports: ClassVar[tuple[str, ...]] = ("cv2", "torch", "harness_focus.footage.footage", "harness_focus.trials.trial")
 
-    def prepare(self, job: Job[VideoWorkload]) -> None:
-        """Find and label the stream's objects, once for all cells."""
-        job.workload.footage(job.seed)
-
     def run(self, job: Job[VideoWorkload]) -> None:
         """Do the whole of it in one worker."""
         job.launch(partial(_main, self), 1)

@@ -9,12 +9,12 @@ import numpy as np
 
 from harness.report.curves import Curve
 from harness.report.figures import lines
+from harness_focus.tuning.selection import TARGET
 
 if TYPE_CHECKING:
     from harness.store import Run
 
 TITLE = "Savings over the length of the stream"
-TARGET = 0.95  # of precision and recall (OSDI 2018, abstract)
 SHOWN = {
     "ingest, ingest-all over focus": ("ingest-all", "ingest_cost"),
     "a query, query-all over focus": ("query-all", "query_latency"),

@@ -29,10 +29,11 @@ def answers(
     named = lru_cache(expensive)
     found = reaching(folder, since)
     most = max(int(index.settings["k"]) for index in found)
+    wanted = k or most
     asked, refused = [], []
     for index in found:
         its = int(index.settings["k"])
-        query = Query(label, min(k, its) if k and k <= most else k or its, since, until)
+        query = Query(label, min(wanted, its) if wanted <= most else wanted, since, until)
         expert = named(network or str(index.settings.get("expert", EXPENSIVE)))
         try:
             query.check(index, expert)

@@ -131,6 +131,11 @@ def _labelled(objects: Objects, expert: ExpensiveNetwork) -> tuple[NDArray[np.in
     path = kept(name, lambda target: _write(target, labelled(objects.crops, expert)))
     words = path.read_text(encoding="utf-8").split("\n")[:-1]
     _check(words, objects.crops, expert, path)
+    return numbered(words, expert)
+
+
+def numbered(words: Sequence[str], expert: ExpensiveNetwork) -> tuple[NDArray[np.int64], tuple[str, ...]]:
+    """Labels as numbers, and the classes that they number; one that the network did not announce comes last."""
     classes = (*expert.classes, *sorted({*words} - {*expert.classes}))
     number = {name: n for n, name in enumerate(classes)}
     return np.array([number[word] for word in words], dtype=np.int64), classes

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from harness import HarnessError
-from harness_focus.footage.footage import ROUND, TEST, Footage, block_of, divided, parted, tied
+from harness_focus.footage.footage import ROUND, TEST, Footage, block_of, divided, numbered, parted, tied
 from harness_focus.footage.objects import Crops, tracked
 from harness_focus.ingest.renewing import RenewedMotion
 from harness_focus.networks import EXPENSIVE_BATCH, batches
@@ -118,8 +118,6 @@ def _labelled(
     for batch in batches(crops.some(asked), EXPENSIVE_BATCH):
         said += expert(batch)
         tell(len(said), len(asked))
-    classes = (*expert.classes, *sorted({*said} - {*expert.classes}))
-    number = {name: n for n, name in enumerate(classes)}
     labels = np.full(len(crops), UNKNOWN, dtype=np.int64)
-    labels[asked] = [number[name] for name in said]
+    labels[asked], classes = numbered(said, expert)
     return labels, classes
