@@ -59,6 +59,8 @@ def test_precision_and_recall_are_means_over_the_classes_that_have_one(tmp_path)
     trace = trace_of(tmp_path, counts=counts)
     assert metrics.Precision().measure(trace) == pytest.approx((0.8 + 1) / 2)
     assert metrics.Recall().measure(trace) == pytest.approx((1 + 0 + 0.5) / 3)
+    assert metrics.Precision(average="micro").measure(trace) == pytest.approx(11 / 13)
+    assert metrics.Recall(average="micro").measure(trace) == pytest.approx(11 / 18)
 
 
 def test_multiply_adds_are_calls_times_a_call(tmp_path):

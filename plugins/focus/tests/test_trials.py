@@ -4,6 +4,7 @@ from collections import Counter, defaultdict
 
 import numpy as np
 import pytest
+from sampled import calibration_sample
 from scenes import Expensive
 from squares import Squares
 
@@ -128,9 +129,9 @@ def test_focus_chooses_indexes_and_answers_in_one_cell(squares, tmp_path, monkey
     monkeypatch.setattr(tuning, "Grid", lambda: grid)
     trace = run_job(Focus(), squares, tmp_path / "cell")
     footage = squares.footage(0)
-    sample = int((footage.parts[footage.seconds.astype(int)] != TEST).sum())
+    sample = calibration_sample(footage, tuning.Search(footage, Expensive(), seed=0, grid=grid))
     calls, call = IngestCalls().measure(trace), CallSeconds().measure(trace)
-    assert sample <= calls < len(footage.labels), "the sample, and what stands for clusters of it"
+    assert calls == len(sample) < len(footage.labels)
     machine, everything = (IngestCost(accounting=which).measure(trace) for which in ("machine", "all"))
     assert everything - machine == pytest.approx(calls * call + trace.spans("training").value.sum())
     assert trace.total("cheap_calls") == len(footage.labels)

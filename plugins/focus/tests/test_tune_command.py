@@ -11,8 +11,10 @@ import pytest
 from scenes import scene, write_video
 
 from harness import HarnessError
+from harness_focus.commands.ingest import Made, Watched, ingest_one
 from harness_focus.index.reading import Index
 from harness_focus.networks.specialised import Specialised
+from harness_focus.tuning import tuned as tuned_module
 from harness_focus.tuning.tuned import TunedModel
 
 EXPERT = "lite0@32"
@@ -36,6 +38,17 @@ def tuned(tmp_path_factory, recorded):
     done = focus("tune", recorded, "-o", path, "--network", EXPERT, "--steps", 10, "--policy", "opt-query")
     assert done.returncode == 0, done.stderr
     return path, done
+
+
+@pytest.fixture(scope="module")
+def other(tmp_path_factory, tuned):
+    """A model that says of the stream it was tuned to what the recorded one does not show."""
+    path, _ = tuned
+    model = TunedModel.load(path)
+    only_last = np.where(np.arange(len(model.shown)) == len(model.shown) - 1, 500, 0)
+    found = tmp_path_factory.mktemp("other") / "other.tuned"
+    TunedModel(model.network, model.settings, only_last, replace(model.how, seed=1)).save(found)
+    return found
 
 
 def test_the_front_is_printed_with_what_was_taken_of_it(tuned):
@@ -72,12 +85,7 @@ def test_ingest_uses_it_and_a_query_asks_the_network_that_it_was_tuned_to(tmp_pa
     assert networks == {"efficientnet-lite0, 32 pixels"}
 
 
-def test_a_stream_that_changed_is_said_to_and_goes_on_with_a_network_for_what_it_shows(tmp_path, recorded, tuned):
-    path, _ = tuned
-    model = TunedModel.load(path)
-    other = tmp_path / "other.tuned"
-    only_last = np.where(np.arange(len(model.shown)) == len(model.shown) - 1, 500, 0)
-    TunedModel(model.network, model.settings, only_last, replace(model.how, seed=1)).save(other)
+def test_a_stream_that_changed_is_said_to_and_goes_on_with_a_network_for_what_it_shows(tmp_path, recorded, other):
     options = ("-i", tmp_path / "index", "--tuned", other, "--window", 35)
     done = focus("ingest", recorded, *options, "--respecialise")
     assert done.returncode == 0, done.stderr
@@ -89,6 +97,32 @@ def test_a_stream_that_changed_is_said_to_and_goes_on_with_a_network_for_what_it
     again = focus("ingest", recorded, *options)
     assert again.returncode == 0, again.stderr
     assert second.position().segments == Index(second.path).position().segments, "there is nothing left to do"
+
+
+class Broken:
+    """An expensive network that nobody can ask."""
+
+    identity = "broken"
+    classes = ("red",)
+
+    def __init__(self):
+        self.asked = 0
+
+    def __call__(self, crops):
+        self.asked += 1
+        raise RuntimeError("out of memory")
+
+
+def test_an_expensive_network_that_raises_does_not_stop_ingest(tmp_path, recorded, other, monkeypatch, capsys):
+    expert = Broken()
+    monkeypatch.setattr(tuned_module, "expensive", lambda name: expert)
+    path = tmp_path / "squares.avi.sqlite"
+    ingest_one(str(recorded), path, Made.of(other), Watched(35.0, respecialise=True), live=None)
+    assert expert.asked == 1
+    said = capsys.readouterr().err
+    assert said.count(f"{recorded}: cannot be specialised anew: out of memory\n") == 1
+    assert [found.name for found in tmp_path.iterdir() if found.suffix == ".sqlite"] == [path.name]
+    assert Index(path).position().frames == 420
 
 
 def test_a_file_that_is_no_tuned_model_is_refused(tmp_path, tuned):

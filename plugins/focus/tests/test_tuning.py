@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from sampled import calibration_sample
 from scenes import Cheap, Expensive
 from squares import Squares
 
@@ -59,10 +60,12 @@ def test_more_classes_in_the_index_never_mean_fewer_candidates(searched):
         assert all(scored[s].query >= one.query and scored[s].recall >= one.recall for s in more)
 
 
-def test_calls_are_the_calibrations_objects_and_those_that_were_asked(footage, searched):
+def test_calls_are_the_calibration_sample_exactly(footage, searched):
     search, expert = searched
-    calibration = int((footage.parts[footage.seconds.astype(int)] != TEST).sum())
-    assert search.tuned("balance").calls == calibration + expert.calls - 1  # one call counted multiply-adds
+    sample = calibration_sample(footage, search)
+    assert search.tuned("balance").calls == len(sample)
+    kept = int((footage.parts[footage.seconds.astype(int)] != TEST).sum())
+    assert expert.calls - 1 == len(sample) - kept, "none is asked about twice; one call counted multiply-adds"
 
 
 def test_labels_of_the_test_part_choose_nothing(footage, searched):

@@ -149,30 +149,40 @@ class IngestMultiplyAdds(VideoMetric):
         return cheap + (trace.total("ingest_calls") or 0) * expert
 
 
-class Precision(VideoMetric):
-    """Share of the returned seconds that show the class, on the part that chose nothing; the mean over classes."""
+class SecondsRight(VideoMetric):
+    """A share of seconds of the part that chose nothing, over the classes that were asked for."""
+
+    unit: ClassVar[str] = "share"
+    better: ClassVar[Way] = "higher"
+    exact: ClassVar[bool] = True
+    otherwise: ClassVar[str]
+
+    average: Literal["macro", "micro"] = Field(
+        "macro",
+        description="the mean over the classes that have a share, or the share of all classes' seconds together",
+    )
+
+    def measure(self, trace: Trace) -> float | None:
+        """Divide, for each class or for all."""
+        right, other = _by_query(trace, "right"), _by_query(trace, self.otherwise)
+        if self.average == "micro":
+            right, other = {0: sum(right.values())}, {0: sum(other.values())}
+        shares = [right[c] / (right[c] + other[c]) for c in right if right[c] + other[c]]
+        return sum(shares) / len(shares) if shares else None
+
+
+class Precision(SecondsRight):
+    """Share of the returned seconds that show the class, on the part that chose nothing."""
 
     name: ClassVar[str] = "precision"
-    unit: ClassVar[str] = "share"
-    better: ClassVar[Way] = "higher"
-    exact: ClassVar[bool] = True
-
-    def measure(self, trace: Trace) -> float | None:
-        """Classes for which nothing was returned have none."""
-        return _share(_by_query(trace, "right"), _by_query(trace, "wrong"))
+    otherwise: ClassVar[str] = "wrong"
 
 
-class Recall(VideoMetric):
-    """Share of the seconds with the class that are returned, on the part that chose nothing; the mean over classes."""
+class Recall(SecondsRight):
+    """Share of the seconds with the class that are returned, on the part that chose nothing."""
 
     name: ClassVar[str] = "recall"
-    unit: ClassVar[str] = "share"
-    better: ClassVar[Way] = "higher"
-    exact: ClassVar[bool] = True
-
-    def measure(self, trace: Trace) -> float | None:
-        """Classes that the part does not show have none."""
-        return _share(_by_query(trace, "right"), _by_query(trace, "missed"))
+    otherwise: ClassVar[str] = "missed"
 
 
 class IndexBytes(VideoMetric):
@@ -249,8 +259,3 @@ def _each(trace: Trace, span: str, counter: str) -> float | None:
 def _by_query(trace: Trace, name: str) -> Mapping[int, float]:
     found = trace.counts(name)
     return dict(zip(found.step.tolist(), found.value.tolist(), strict=True))
-
-
-def _share(right: Mapping[int, float], other: Mapping[int, float]) -> float | None:
-    shares = [right[c] / (right[c] + other[c]) for c in right if right[c] + other[c]]
-    return sum(shares) / len(shares) if shares else None

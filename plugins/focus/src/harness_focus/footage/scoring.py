@@ -46,12 +46,6 @@ class Scores:
         """Precision and recall, the mean over the classes that have one; 1 where none has."""
         return _mean(self.precision), _mean(self.recall)
 
-    @property
-    def micro(self) -> tuple[Counts, Counts]:
-        """Precision and recall of all classes' seconds together; 1 where there are none."""
-        right, wrong, missed = (counts.sum(-1, keepdims=True) for counts in (self.right, self.wrong, self.missed))
-        return _mean(_share(right, wrong)), _mean(_share(right, missed))
-
 
 @dataclass(frozen=True, eq=False)
 class Outcomes:

@@ -40,16 +40,14 @@ CPU = torch.device("cpu")
 class Architecture:
     """What a network is made of.
 
-    Pictures of ``side`` pixels; ``blocks`` of the published network, 0 for one from scratch, which go on learning if
-    ``tuned``.
+    Pictures of ``side`` pixels; ``blocks`` of the published network, 0 for one from scratch.
     """
 
     side: int
     blocks: int
-    tuned: bool = True
 
     def __str__(self) -> str:
-        kind = f"{self.blocks} blocks{'' if self.tuned else ', frozen'}" if self.blocks else "from scratch"
+        kind = f"{self.blocks} blocks" if self.blocks else "from scratch"
         return f"{self.side} pixels, {kind}"
 
     def body(self, *, weights: bool) -> EfficientNetLite | Scratch:

@@ -75,8 +75,6 @@ def _fit(
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _warmth(step / steps))
     layers.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stub lacks it
     layers.train()
-    if architecture.blocks and not architecture.tuned:
-        layers.body.eval()
     shares = 1 / np.bincount(targets)[targets]
     for _ in range(steps):
         some = rng.choice(len(targets), MINIBATCH, p=shares / shares.sum())
@@ -94,9 +92,7 @@ def _groups(layers: Layers, architecture: Architecture) -> list[dict[str, object
     body = [*layers.body.body.parameters()]
     if not architecture.blocks:
         return [{"params": top + body, "lr": RATE}]
-    for parameter in body:
-        parameter.requires_grad_(architecture.tuned)
-    return [{"params": top, "lr": RATE}, *([{"params": body, "lr": RATE * SLOWER}] if architecture.tuned else [])]
+    return [{"params": top, "lr": RATE}, {"params": body, "lr": RATE * SLOWER}]
 
 
 def _warmth(done: float, rise: float = 0.1) -> float:

@@ -1,7 +1,7 @@
 """Tuning to a stream: teach cheap networks on the training part, and choose on the validation part.
 
-Labels of the test part are never looked at. Where an object of another part stands for a cluster with validation
-seconds in it, the expensive network is asked about it, as a query would, and the call is counted.
+What the expensive network labels is the calibration sample: the objects of these two parts, and any other that stands
+for a cluster with validation seconds in it, as a query would ask about it. Labels of the test part are never looked at.
 """
 
 from __future__ import annotations
@@ -54,7 +54,10 @@ class Grid:
 
 @dataclass(frozen=True, eq=False)
 class Tuned:
-    """What was chosen: ``network`` and ``settings`` for ingest; ``front`` is what there was, ``calls`` the price."""
+    """What was chosen: ``network`` and ``settings`` for ingest; ``front`` is what there was.
+
+    ``calls`` of the expensive network are as many as the calibration sample has objects.
+    """
 
     network: Specialised
     settings: Settings
