@@ -1,14 +1,13 @@
 """Metrics of loops: how fast iterations ran, and how good the arrays were pass by pass.
 
-They read the spans ``pass``, the counter ``updates``, one event a pass, and the values that workloads score themselves
-by; those of plans read what was noted of each loop.
+They read the counter ``updates``, one event a pass, and the values that workloads score themselves by; those of
+plans read what was noted of each loop.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar, Literal
 
-import numpy as np
 from pydantic import Field
 
 from harness import Metric
@@ -19,31 +18,8 @@ if TYPE_CHECKING:
 Way = Literal["lower", "higher"]
 
 
-class SecondsPerPass(Metric):
-    """Seconds of a pass: the lower quartile of the passes'.
-
-    Whoever shares the machine can only make passes slower, and does so for seconds on end; what three quarters of
-    the passes may suffer says nothing about the program.
-    """
-
-    name: ClassVar[str] = "seconds_per_pass"
-    unit: ClassVar[str] = "seconds"
-    better: ClassVar[Way] = "lower"
-    timed: ClassVar[bool] = True
-
-    def measure(self, trace: Trace) -> float | None:
-        """Time the spans ``pass``; of several workers' the longest, and of one that holds several passes its share."""
-        spans, counted = trace.spans("pass"), trace.counts("updates").step
-        if not len(spans) or not len(counted):
-            return None
-        steps, which = np.unique(spans.step, return_inverse=True)
-        longest = np.zeros(len(steps))
-        np.maximum.at(longest, which, spans.end - spans.start)
-        return float(np.quantile(longest / np.diff(steps, append=counted.max()), 0.25))
-
-
 class UpdatesPerSecond(Metric):
-    """Iterations of the loop a second of a pass; of LDA these are tokens, of a factorization ratings."""
+    """Iterations of the loop a second of work; of LDA these are tokens, of a factorization ratings."""
 
     name: ClassVar[str] = "updates_per_second"
     unit: ClassVar[str] = "updates_per_second"
@@ -51,12 +27,23 @@ class UpdatesPerSecond(Metric):
     timed: ClassVar[bool] = True
 
     def measure(self, trace: Trace) -> float | None:
-        """Divide the counter ``updates`` of a pass by ``seconds_per_pass``."""
-        seconds = SecondsPerPass().measure(trace)
-        if not seconds:
-            return None
-        updates = trace.counts("updates")
-        return float(updates.value.sum()) / len(np.unique(updates.step)) / seconds
+        """Divide the counter ``updates`` by the wall time."""
+        updates, seconds = trace.total("updates"), trace.wall_seconds
+        return updates / seconds if updates and seconds else None
+
+
+class SecondsPerPass(Metric):
+    """Seconds of work a pass."""
+
+    name: ClassVar[str] = "seconds_per_pass"
+    unit: ClassVar[str] = "seconds"
+    better: ClassVar[Way] = "lower"
+    timed: ClassVar[bool] = True
+
+    def measure(self, trace: Trace) -> float | None:
+        """Divide the wall time by the passes that were counted, each once however many workers counted it."""
+        passes, seconds = len(set(trace.counts("updates").step.tolist())), trace.wall_seconds
+        return seconds / passes if passes and seconds else None
 
 
 class MeanLoss(Metric):
