@@ -18,9 +18,10 @@ def calibration_sample(footage: Footage, search: Search) -> set[int]:
     asked = {footage.classes[n] for n in dominant(footage.named(footage.labels[sorted(sample)]))}
     grid = search.grid
     for network in search.networks:
+        found = embedded(network, footage)
         columns = {network.classes.index(name if name in network.classes else OTHER) for name in asked}
         for threshold in grid.thresholds:
-            index = clustered(*embedded(network, footage), network.classes, threshold=threshold, active=grid.active)
+            index = clustered(*found, network.classes, threshold=threshold, active=grid.active)
             validated = {int(index.cluster[n]) for n in range(len(part)) if part[n] == VALIDATION}
             looked = {c for c in validated if min(index.ranks[c, column] for column in columns) < max(grid.ks)}
             sample |= {int(index.shown[c]) for c in looked}

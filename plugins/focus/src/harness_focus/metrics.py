@@ -150,7 +150,10 @@ class IngestMultiplyAdds(VideoMetric):
 
 
 class SecondsRight(VideoMetric):
-    """A share of seconds of the part that chose nothing, over the classes that were asked for."""
+    """A share of seconds of the part that chose nothing, over the classes that were asked for.
+
+    ``otherwise`` is the counter of the seconds that are not right.
+    """
 
     unit: ClassVar[str] = "share"
     better: ClassVar[Way] = "higher"
