@@ -8,7 +8,15 @@ import pytest
 
 from harness import Trace, TraceWriter
 from harness.tracefile import merge
-from harness_orion.metrics import FinalRmse, MeanLoss, NeedlesslySerial, SecondsPerPass, UpdatesPerSecond
+from harness_orion.metrics import (
+    CoreShare,
+    FinalRmse,
+    MeanLoss,
+    NeedlesslySerial,
+    SecondsPerPass,
+    Speedup,
+    UpdatesPerSecond,
+)
 
 
 def trace(folder: Path, *, passes: int) -> Trace:
@@ -41,6 +49,31 @@ def test_a_pass_of_several_workers_is_one_pass(tmp_path: Path) -> None:
             writer.count("updates", 10, step=step)
         writer.close()
     assert SecondsPerPass().measure(Trace.read(merge(tmp_path))) == pytest.approx(3.0)
+
+
+def in_turn(folder: Path, passes: list[float], serial: list[float], serials: list[float]) -> Trace:
+    """Passes of two workers, the second of which begins 0.5 s late, with serial programs in turn."""
+    for worker in (0, 1):
+        writer = TraceWriter(folder, worker=worker, clock=lambda: 0.0, cpu_clock=lambda: 0.0)
+        now = 0.0
+        for step in range(len(passes)):
+            for name, seconds in (("pass", passes[step]), ("serial", serial[step]), ("serials", serials[step])):
+                if name != "serial" or worker == 0:
+                    writer.add_span(name, now + 0.5 * worker, now + seconds, step=step)
+                now += seconds
+        writer.fact("turns", {"programs": 2})
+        writer.close()
+    return Trace.read(merge(folder))
+
+
+def test_a_speed_up_is_the_median_over_passes_and_their_neighbours(tmp_path: Path) -> None:
+    found = in_turn(tmp_path, passes=[2.0, 4.0, 2.0], serial=[3.0, 8.0, 2.0], serials=[4.0, 12.0, 3.6])
+    assert Speedup().measure(found) == pytest.approx(1.5)
+    assert CoreShare().measure(found) == pytest.approx(1.0)
+
+
+def test_without_turns_there_is_no_speed_up(tmp_path: Path) -> None:
+    assert [m().measure(trace(tmp_path, passes=2)) for m in (Speedup, CoreShare)] == [None, None]
 
 
 def test_quality_is_the_mean_on_the_way_and_the_end(tmp_path: Path) -> None:

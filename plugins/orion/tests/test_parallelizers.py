@@ -13,9 +13,17 @@ from harness.parallelizers.serial import SerialRun
 from harness.registry import load
 from harness.suite import load as load_suite
 from harness.testing import run_job
-from harness_orion.parallelizers import PARALLELIZERS, CompiledSerial, DataParallel, Manual, Orion
+from harness_orion.parallelizers import (
+    PARALLELIZERS,
+    CompiledSerial,
+    DataParallel,
+    LoopParallelizer,
+    Manual,
+    Orion,
+)
 from harness_orion.parallelizers.manual import divide, part_of
 from harness_orion.parallelizers.stale import divided
+from harness_orion.parallelizers.turns import Serial
 from harness_orion.running.packing import pack
 from harness_orion.space import Entries
 from harness_orion.workloads import GaussSeidel, LdaGibbs, SparseLogistic
@@ -117,6 +125,40 @@ def test_what_a_way_cannot_do_is_refused() -> None:
     assert "by hand" in Manual().refuses(SparseLogistic(), cpu)
     assert not Manual().refuses(LdaGibbs(), cpu)
     assert "real clock" in Orion().refuses(SGD, load().component("device", "simulated")())
+
+
+def test_serial_programs_take_their_turn_after_each_pass_and_change_nothing(tmp_path: Path) -> None:
+    plain = run_job(Orion(), ADAGRAD, tmp_path / "plain", epochs=3)
+    beside = run_job(Orion(in_turn=True), ADAGRAD, tmp_path / "threads", epochs=3)
+    assert losses(beside) == losses(plain)
+    assert [beside.spans(name).step.tolist() for name in ("pass", "serial", "serials")] == [[0, 1, 2]] * 3
+    assert beside.fact("turns") == {"programs": 2}
+    assert len(beside.at_work(beside.spans("serials"))) == 0
+
+
+def test_on_ranks_one_serial_program_runs_alone_and_one_on_each_rank_at_once(tmp_path: Path) -> None:
+    beside = run_job(Orion(in_turn=True), SGD, tmp_path / "ranks", device=devices.Processes(), epochs=2)
+    assert beside.spans("serial").worker.tolist() == [0, 0]
+    both = beside.spans("serials")
+    assert sorted(zip(both.step.tolist(), both.worker.tolist(), strict=True)) == [(0, 0), (0, 1), (1, 0), (1, 1)]
+    assert beside.fact("turns") == {"programs": 2}
+
+
+def test_a_program_that_takes_its_turn_is_the_compiled_serial_one(tmp_path: Path) -> None:
+    compiled = losses(run_job(CompiledSerial(), ADAGRAD, tmp_path / "compiled", epochs=3))
+    found: list[float] = []
+
+    class InTurn(LoopParallelizer):
+        name = "in-turn"
+
+        def run(self, job):
+            program = Serial(job)
+            for _ in range(3):
+                program.run()
+                found.append(job.workload.score(program._arrays, job.seed)["loss"])
+
+    run_job(InTurn(), ADAGRAD, tmp_path / "turns", epochs=3)
+    assert found == compiled
 
 
 def test_trees_that_grow_between_passes_are_the_same_on_threads_processes_and_serially(tmp_path: Path) -> None:

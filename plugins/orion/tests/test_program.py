@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from threading import Barrier
 from typing import Any
 
@@ -84,6 +85,15 @@ def test_an_inner_product_is_vectorized_and_not_unrolled_before() -> None:
     compiled.recompile()
     (made,) = compiled.inspect_llvm().values()
     assert "llvm.vector.reduce.fadd" in made
+
+
+def test_a_short_row_is_vectorized_too_since_no_array_is_in_the_way_of_another() -> None:
+    program = Loop(factorize, ratings()).compile(*factors(rank=8))
+    compiled = program.kernel.run.run
+    compiled.recompile()
+    (made,) = compiled.inspect_llvm().values()
+    assert re.search(r"store <\d+ x float>", made)
+    assert not re.search(r"store float\b", made)
 
 
 def test_a_smaller_seed_of_order_changes_nothing_but_the_order() -> None:

@@ -48,6 +48,18 @@ def test_what_one_index_selects_lies_in_one_row_from_the_beginning_of_a_line():
     assert W.memory.strides[0] % LINE == 0
 
 
+def test_the_longest_rows_come_first_whatever_the_order_of_the_arguments():
+    def short_first(key, val, sums, W, H):
+        i, j = key
+        sums[i] += val
+        W[i] += val * H[j]
+
+    W, H, sums, _ = arrays(12)
+    parallel_for(entries())(short_first).compile(sums, W, H)
+    assert W.place.memory is sums.place.memory
+    assert (W.place.column, sums.place.column) == (0, 12)
+
+
 @settings(deadline=None, max_examples=15)
 @given(st.sampled_from([5, 12, 16]), st.sampled_from([np.float32, np.float64]), st.integers(1, 3), st.integers(0, 99))
 def test_a_pass_equals_the_serial_run_of_its_order(width, dtype, workers, seed):

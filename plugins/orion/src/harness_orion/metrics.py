@@ -6,6 +6,7 @@ plans read what was noted of each loop.
 
 from __future__ import annotations
 
+from statistics import median
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
@@ -44,6 +45,56 @@ class SecondsPerPass(Metric):
         """Divide the wall time by the passes that were counted, each once however many workers counted it."""
         passes, seconds = len(set(trace.counts("updates").step.tolist())), trace.wall_seconds
         return seconds / passes if passes and seconds else None
+
+
+class InTurn(Metric):
+    """What ``orion`` with ``in_turn`` compares pass by pass."""
+
+    unit: ClassVar[str] = "ratio"
+    better: ClassVar[Way] = "higher"
+    timed: ClassVar[bool] = True
+
+
+class Speedup(InTurn):
+    """A pass of the serial program over the parallel one's next to it: the median."""
+
+    name: ClassVar[str] = "speedup"
+
+    def measure(self, trace: Trace) -> float | None:
+        """Divide the spans ``serial`` by the spans ``pass``."""
+        return _in_turn(trace, "serial")
+
+
+class CoreShare(InTurn):
+    """What the parallel program does of what serial ones do, one a worker and all at once, next to it: the median.
+
+    Where each of p workers has a core to itself it is the speed-up over p, the parallel efficiency; it leaves out what
+    the cores lose to each other and to others as soon as all are busy.
+    """
+
+    name: ClassVar[str] = "core_share"
+
+    def measure(self, trace: Trace) -> float | None:
+        """Divide the spans ``serials``, each of a pass a worker, by the spans ``pass`` and by the workers."""
+        workers = trace.fact("turns").get("programs")
+        found = _in_turn(trace, "serials")
+        return found / workers if found and workers else None
+
+
+def _in_turn(trace: Trace, name: str) -> float | None:
+    turns, passes = _seconds(trace, name), _seconds(trace, "pass")
+    ratios = [turns[step] / passes[step] for step in turns.keys() & passes.keys()]
+    return median(ratios) if ratios else None
+
+
+def _seconds(trace: Trace, name: str) -> dict[int, float]:
+    """How long each step's spans of a name took, from the first start to the last end."""
+    found = trace.spans(name)
+    ends: dict[int, tuple[float, float]] = {}
+    for step, start, end in zip(found.step.tolist(), found.start.tolist(), found.end.tolist(), strict=True):
+        first, last = ends.get(step, (start, end))
+        ends[step] = min(first, start), max(last, end)
+    return {step: last - first for step, (first, last) in ends.items()}
 
 
 class MeanLoss(Metric):
@@ -111,12 +162,14 @@ class UnsoundPlans(Share):
 
 
 METRICS: tuple[type[Metric], ...] = (
+    CoreShare,
     FinalRmse,
     MeanLoss,
     NeedlesslySerial,
     NeedlesslySerialAffine,
     SecondsPerPass,
     SerialPlans,
+    Speedup,
     UnsoundPlans,
     UpdatesPerSecond,
 )

@@ -10,7 +10,7 @@ import threading
 from pathlib import Path
 from types import ModuleType
 
-PASSES = 2  # Numba keeps what it compiled by file: a change to how files are compiled has to change their names.
+PASSES = 3  # Numba keeps what it compiled by file: a change to how files are compiled has to change their names.
 COMPILING = threading.Lock()  # CPython's parser and the table of modules are not made for several threads.
 
 

@@ -33,6 +33,9 @@ class Orion(LoopParallelizer):
     prefetch: Literal["off", "on", "cached"] = Field(
         "cached", description="on ranks: bulk fetches of served arrays, their keys kept from pass to pass if cached"
     )
+    in_turn: bool = Field(
+        False, description="after each pass one of the serial program, and one on every core at once, for comparison"
+    )
 
     def refuses(self, workload: Workload, device: Device) -> str:
         """Refuse virtual clocks."""
@@ -45,7 +48,8 @@ class Orion(LoopParallelizer):
         from harness_orion.parallelizers.ranks import run_ranks
 
         if isinstance(job.device, devices.Cpu):
-            run_threads(job, workers=self.workers, blocks=self.blocks, balanced=self.balanced, tiled=self.tiled)
+            how = self.model_dump(include={"workers", "blocks", "balanced", "tiled", "in_turn"})
+            run_threads(job, **how)
         else:
             run_ranks(self, job)
 

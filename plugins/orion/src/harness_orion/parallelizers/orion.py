@@ -5,14 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 from harness import Job, Worker
-from harness_orion.compiling.views import own
 from harness_orion.parallelizers.passes import run_passes
+from harness_orion.parallelizers.turns import Turns
 from harness_orion.running.program import Program
 from harness_orion.workloads.loops import LoopWorkload
 
 
-def run_threads(job: Job[LoopWorkload], *, workers: int, balanced: bool, tiled: bool, blocks: int = 1) -> None:
-    """Run on threads of one process."""
+def run_threads(
+    job: Job[LoopWorkload], *, workers: int, balanced: bool, tiled: bool, blocks: int = 1, in_turn: bool = False
+) -> None:
+    """Run on threads of one process; ``in_turn``: as many serial programs take their turn after each pass."""
 
     def main(worker: Worker) -> None:
         with worker.trace.span("prepare"):
@@ -21,16 +23,12 @@ def run_threads(job: Job[LoopWorkload], *, workers: int, balanced: bool, tiled: 
             program = loop.compile(
                 *arrays, workers=workers, blocks=blocks, balanced=balanced, tiled=tiled, seed=job.seed
             )
-            warm_up(program)
+            program.warm_up()
+            turns = Turns(worker, workers) if in_turn else None
         worker.trace.fact("plan", described(program))
-        run_passes(worker, arrays, program.run)
+        run_passes(worker, arrays, program.run, turns)
 
     job.launch(main, 1)
-
-
-def warm_up(program: Program) -> None:
-    """Compile what is compiled at its first call, on no entries."""
-    program.kernel(program.packed, 0, 0, own(list(program.arguments.values())))
 
 
 def described(program: Program) -> dict[str, Any]:

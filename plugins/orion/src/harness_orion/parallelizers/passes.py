@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from harness import Job, Worker
 from harness_orion.workloads.loops import LoopWorkload
+
+if TYPE_CHECKING:
+    from harness_orion.parallelizers.turns import Turns
 
 Pass = Callable[[], None]
 
@@ -22,8 +25,8 @@ def run_plainly(job: Job[LoopWorkload]) -> None:
     job.launch(main, 1)
 
 
-def run_passes(worker: Worker, arrays: tuple[Any, ...], run: Pass) -> None:
-    """Run passes on the only worker, scoring the arrays now and then."""
+def run_passes(worker: Worker, arrays: tuple[Any, ...], run: Pass, turns: Turns | None = None) -> None:
+    """Run passes on the only worker, scoring the arrays now and then; ``turns`` are taken after each."""
     job, trace = worker.job, worker.trace
     workload: LoopWorkload = job.workload
     done, updates = 0, workload.updates
@@ -32,6 +35,8 @@ def run_passes(worker: Worker, arrays: tuple[Any, ...], run: Pass) -> None:
         with worker.work("pass", step=done):
             run()
             workload.advance(arrays, done + 1)
+        if turns:
+            turns.take(done)
         done += 1
         trace.count("updates", updates, step=done)
         if done % workload.evaluate_every == 0:

@@ -9,6 +9,7 @@ import numpy as np
 
 from harness import Job, Worker
 from harness_orion.parallelizers.passes import evaluate
+from harness_orion.parallelizers.turns import Turns
 from harness_orion.ranks.distributed import Distributed, Options
 from harness_orion.workloads.loops import Arrays, LoopWorkload
 
@@ -29,6 +30,7 @@ def run_rank(way: Orion, worker: Worker) -> None:
         loop, arrays = workload.loop(job.seed), workload.arrays(job.seed)
         options = Options(balanced=way.balanced, tiled=way.tiled, prefetch=way.prefetch, seed=job.seed)
         distributed = Distributed(loop, arrays, worker.comm, trace=trace, options=options)
+        turns = Turns(worker, 1) if way.in_turn else None
         worker.comm.barrier()
     mine = len(distributed.packed)
     done = 0
@@ -37,6 +39,8 @@ def run_rank(way: Orion, worker: Worker) -> None:
         with worker.work("pass", step=done):
             distributed.run()
             _advance(workload, distributed, arrays, done + 1)
+        if turns:
+            turns.take(done)
         done += 1
         trace.count("updates", mine, step=done)
         if done % workload.evaluate_every == 0:

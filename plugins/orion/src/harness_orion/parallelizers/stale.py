@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 from harness import Job, Worker
 from harness_orion.arrays import DistArray, DistArrayBuffer
 from harness_orion.compiling.views import own
-from harness_orion.parallelizers.orion import warm_up
 from harness_orion.parallelizers.passes import run_passes
 from harness_orion.reading.values import SPACE
 from harness_orion.running.packing import Packed, pack, unpack
@@ -36,7 +35,7 @@ def run_stale(way: DataParallel, job: Job[LoopWorkload]) -> None:
         with worker.trace.span("prepare"):
             arrays = slowed(job.workload, way.rate).arrays(job.seed)
             program = job.workload.loop(job.seed).compile(*arrays, workers=1, tiled=False)
-            warm_up(program)
+            program.warm_up()
             server = Server(program, way)
         run_passes(worker, arrays, server.run)
 

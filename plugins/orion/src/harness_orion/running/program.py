@@ -86,6 +86,10 @@ class Program:
         if self.finite:
             refuse_nan(self.arguments, after="after a pass: smaller steps may help")
 
+    def warm_up(self) -> None:
+        """Compile what is compiled at its first call, on no entries."""
+        self.kernel(self.packed, 0, 0, own(list(self.arguments.values())))
+
     def refresh(self) -> None:
         """Read the space's values again, where they have changed since."""
         repack(self.space, self.packed)

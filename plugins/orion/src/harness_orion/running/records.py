@@ -1,7 +1,7 @@
 """Arrays that one index selects from, side by side: an iteration touches fewer lines of the cache, and fewer pages.
 
-A row of each array follows that of the other, as the fields of a record do, from the beginning of a line. So does a
-single array whose rows would lie across lines.
+A row of each array follows that of the other, as the fields of a record do, from the beginning of a line: the longest
+first, whose vectors then lie across no lines. So does a single array whose rows would lie across lines.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def lay_side_by_side(plan: Plan, arguments: Mapping[str, Any]) -> None:
 
 
 def _groups(plan: Plan, arguments: Mapping[str, Any]) -> Iterator[Sequence[DistArray]]:
-    """Arrays of the same rows, type and index."""
+    """Arrays of the same rows, type and index, those of the longest rows first."""
     body = plan.body
     buffered = {name for names in body.buffers.values() for name in names}
     found: dict[Any, list[DistArray]] = {}
@@ -48,7 +48,7 @@ def _groups(plan: Plan, arguments: Mapping[str, Any]) -> Iterator[Sequence[DistA
             first = firsts.pop()
             if first in [(Affine.index(d, body.ndim),) for d in range(body.ndim)]:
                 found.setdefault((first, len(array.values), array.dtype), []).append(array)
-    yield from found.values()
+    yield from (sorted(together, key=_row, reverse=True) for together in found.values())
 
 
 def _is_ours(array: DistArray) -> bool:
