@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import math
 import sys
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, TypeGuard
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     import torch
 
 NUMPY, TORCH, ACCELERATOR = "numpy", "torch", "accelerator"
+LINE = 64  # bytes of a cache line
 
 
 def is_tensor(array: Any) -> TypeGuard[torch.Tensor]:
@@ -55,13 +57,20 @@ def pack(array: Any) -> tuple[bytes, memoryview]:
 
 
 def blank(description: bytes) -> tuple[Any, memoryview]:
-    """Make an array as described, and the writable view of its bytes that is to be filled."""
+    """Make an array as described, and the writable view of its bytes that is to be filled.
+
+    A NumPy array begins with a cache line, so that its rows, if they are whole lines, are not spread over more.
+    """
     kind, dtype, shape = _parsed(description)
     import numpy as np
 
     if kind == NUMPY:
-        array = np.empty(shape, dtype)
-        return array, array.reshape(-1).view(np.uint8).data
+        of = np.dtype(dtype)
+        size = math.prod(shape) * of.itemsize
+        raw = np.empty(size + LINE, np.uint8)
+        first = -raw.ctypes.data % LINE
+        held = raw[first : first + size]
+        return held.view(of).reshape(shape), held.data
     import torch
 
     tensor = torch.empty(shape, dtype=dtype)

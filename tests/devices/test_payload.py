@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from harness.devices.payload import blank, byte_count, own_copy, pack
+from harness.devices.payload import LINE, blank, byte_count, own_copy, pack
 from harness.errors import HarnessError
 
 NUMPY = hnp.arrays(
@@ -47,6 +47,10 @@ def test_every_kind_of_tensor_survives_the_journey(dtype, shape):
     assert copy.shape == tensor.shape
     assert torch.equal(copy, tensor)
     assert byte_count(tensor) == tensor.numel() * tensor.element_size()
+
+
+def test_an_array_arrives_at_the_beginning_of_a_cache_line():
+    assert all(through_bytes(np.ones((n, 3), np.float32)).ctypes.data % LINE == 0 for n in (1, 7, 1000, 200_000))
 
 
 def test_what_is_not_contiguous_arrives_in_its_own_order():

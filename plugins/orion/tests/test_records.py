@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 from harness import HarnessError
 from harness_orion import DistArray, DistArrayBuffer, Entries, parallel_for
-from harness_orion.running.records import LINE
+from harness_orion.running.packing import pack
+from harness_orion.running.records import LINE, aligned_copy
 
 ROWS, COLUMNS, COUNT = 40, 30, 500
 
@@ -129,3 +130,25 @@ def test_the_target_of_a_buffer_stays_where_it_is():
     late = DistArrayBuffer(W, max_delay=50)
     parallel_for(entries())(add).compile(W, sums, late).run()
     assert W.place is None
+
+
+@pytest.mark.parametrize(
+    "part", [np.arange(60.0).reshape(6, 10)[1:4], np.arange(7)[::2], np.empty((0, 3)), np.ones((2, 0))]
+)
+def test_a_part_of_its_own_begins_with_a_line(part):
+    made = aligned_copy(part)
+    assert np.array_equal(made, part)
+    assert (made.dtype, made.flags.c_contiguous, np.shares_memory(made, part)) == (part.dtype, True, False)
+    assert made.size == 0 or made.ctypes.data % LINE == 0
+
+
+@given(st.integers(0, 9), st.data())
+def test_the_reach_of_some_entries_is_that_of_their_keys(seed, data):
+    space = entries(seed)
+    packed = pack(space, np.random.default_rng(seed).permutation(COUNT))
+    start = data.draw(st.integers(0, COUNT - 1))
+    stop = data.draw(st.integers(start + 1, COUNT))
+    keys = [packed.key(n) for n in range(start, stop)]
+    for dim in (0, 1):
+        expected = min(k[dim] for k in keys), max(k[dim] for k in keys)
+        assert packed.reach(dim, start, stop) == packed.reach(dim, start, stop) == expected

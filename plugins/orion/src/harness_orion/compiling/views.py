@@ -80,8 +80,7 @@ class Facts:
         dim = dict(self.followed).get(axis)
         if dim is None or extent == 0:
             return 0, extent - 1
-        keys = packed.keys[dim][start:stop]
-        return (int(keys.min()), int(keys.max())) if len(keys) else (extent, -1)
+        return packed.reach(dim, start, stop) if start < stop else (extent, -1)
 
 
 def own(arguments: Sequence[Any]) -> list[Any]:

@@ -14,6 +14,7 @@ from harness_orion.compiling.views import own
 from harness_orion.ranks.partitions import Division
 from harness_orion.ranks.rotation import Rotation
 from harness_orion.ranks.server import Client, Server, tables_of
+from harness_orion.running.records import aligned_copy
 
 if TYPE_CHECKING:
     from harness import Communicator, TraceWriter
@@ -36,7 +37,7 @@ class Memory:
         self.own = dict(zip(arguments, own(list(arguments.values())), strict=True))
         self.cuts = division.cuts(Where.SPACE)
         self.timed = division.cuts(Where.TIME)
-        self.parts = {n: np.array(self.arrays[n][c.index(comm.rank)], order="C") for n, c in self.cuts.items()}
+        self.parts = {n: aligned_copy(self.arrays[n][c.index(comm.rank)]) for n, c in self.cuts.items()}
         self.rotation = None
         if plan.strategy == "2d":
             self.rotation = Rotation(division.ring(comm.rank), self.arrays, self.timed, comm)

@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from harness_orion.running.records import aligned_copy
+
 if TYPE_CHECKING:
     from harness import Communicator, TraceWriter
     from harness.worker import Handle
@@ -66,7 +68,7 @@ class Rotation:
     ) -> None:
         self.ring = ring
         self.held: dict[int, Parts] = {
-            block: {name: np.array(arrays[name][cut.index(block)], order="C") for name, cut in cuts.items()}
+            block: {name: aligned_copy(arrays[name][cut.index(block)]) for name, cut in cuts.items()}
             for block in ring.home
         }
         self._names = tuple(cuts)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -28,9 +28,20 @@ class Packed:
     values: tuple[Any, ...]
     block_ends: Positions
     parts: bool = False
+    _reaches: dict[tuple[int, int, int], tuple[int, int]] = field(default_factory=dict, init=False, repr=False)
 
     def __len__(self) -> int:
         return len(self.positions)
+
+    def reach(self, dim: int, start: int, stop: int) -> tuple[int, int]:
+        """The least and the greatest index along a dimension in entries [start, stop), of which there is at least one.
+
+        It is looked for once: a pass asks for the same entries as the one before.
+        """
+        if (dim, start, stop) not in self._reaches:
+            indices = self.keys[dim][start:stop]
+            self._reaches[dim, start, stop] = int(indices.min()), int(indices.max())
+        return self._reaches[dim, start, stop]
 
     def key(self, n: int) -> Key:
         """The key of the n-th entry in this order."""

@@ -74,6 +74,13 @@ def _padded(size: int) -> int:
     return -(-size // LINE) * LINE if size > LINE // 2 else 1 << (size - 1).bit_length()
 
 
+def aligned_copy(array: NDArray[Any]) -> NDArray[Any]:
+    """A copy in C order, from the beginning of a line."""
+    made = _aligned(1, array.nbytes, array.dtype).reshape(array.shape) if array.nbytes else np.empty_like(array)
+    made[...] = array
+    return made
+
+
 def _aligned(rows: int, size: int, dtype: DTypeLike) -> NDArray[Any]:
     """Zeros, so many bytes a row, from the beginning of a line."""
     itemsize = np.dtype(dtype).itemsize

@@ -12,7 +12,7 @@ from harness_orion.reading.affine import Affine
 from harness_orion.space import Entries, Space
 
 Positions = NDArray[np.int64]
-CACHE = 512 * 1024
+CACHE = 2048 * 1024
 
 
 def arranged(plan: Plan, space: Space, blocks: Sequence[Positions], seed: int | None) -> Positions:
