@@ -57,24 +57,29 @@ def pack(array: Any) -> tuple[bytes, memoryview]:
 
 
 def blank(description: bytes) -> tuple[Any, memoryview]:
-    """Make an array as described, and the writable view of its bytes that is to be filled.
-
-    A NumPy array begins with a cache line, so that its rows, if they are whole lines, are not spread over more.
-    """
+    """Make an array as described, and the writable view of its bytes that is to be filled."""
     kind, dtype, shape = _parsed(description)
     import numpy as np
 
     if kind == NUMPY:
-        of = np.dtype(dtype)
-        size = math.prod(shape) * of.itemsize
-        raw = np.empty(size + LINE, np.uint8)
-        first = -raw.ctypes.data % LINE
-        held = raw[first : first + size]
-        return held.view(of).reshape(shape), held.data
+        array = aligned(shape, dtype)
+        return array, array.reshape(-1).view(np.uint8).data
     import torch
 
     tensor = torch.empty(shape, dtype=dtype)
     return tensor, tensor.view(-1).view(torch.uint8).numpy().data
+
+
+def aligned(shape: tuple[int, ...], dtype: Any) -> np.ndarray[Any, Any]:
+    """An array, not filled, that begins with a cache line: rows that are whole lines are not spread over more."""
+    import numpy as np
+
+    of = np.dtype(dtype)
+    size = math.prod(shape) * of.itemsize
+    raw = np.empty(size + LINE, np.uint8)
+    first = -raw.ctypes.data % LINE
+    found: np.ndarray[Any, Any] = raw[first : first + size].view(of).reshape(shape)
+    return found
 
 
 def is_accelerated(description: bytes) -> bool:

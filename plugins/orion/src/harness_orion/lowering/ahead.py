@@ -7,13 +7,13 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from harness.devices.payload import LINE
 from harness_orion.lowering.beside import Beside
 from harness_orion.lowering.fuse import Uses, users
 from harness_orion.lowering.ir import Elem, Loop, Set, Stmt
 from harness_orion.space import Entries, Space
 
 TURNS = 8
-LINE = 64  # bytes of a cache line
 MOST = 512  # bytes under one index: longer stretches are what the processor foresees by itself
 SMALL = 2**16  # bytes of an array that stays in the cache anyway
 

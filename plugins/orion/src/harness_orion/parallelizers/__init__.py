@@ -48,8 +48,14 @@ class Orion(LoopParallelizer):
         from harness_orion.parallelizers.ranks import run_ranks
 
         if isinstance(job.device, devices.Cpu):
-            how = self.model_dump(include={"workers", "blocks", "balanced", "tiled", "in_turn"})
-            run_threads(job, **how)
+            run_threads(
+                job,
+                workers=self.workers,
+                blocks=self.blocks,
+                balanced=self.balanced,
+                tiled=self.tiled,
+                in_turn=self.in_turn,
+            )
         else:
             run_ranks(self, job)
 

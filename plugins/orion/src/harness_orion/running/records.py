@@ -11,14 +11,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import accumulate
 from typing import Any
 
-import numpy as np
-from numpy.typing import DTypeLike, NDArray
+from numpy.typing import NDArray
 
+from harness.devices.payload import LINE, aligned
 from harness_orion.analysis.plan import Plan
 from harness_orion.arrays import DistArray
 from harness_orion.reading.affine import Affine
 
-LINE = 64  # bytes of a cache line
 MOST = 1024  # bytes of a record: of a longer row each array has lines of its own anyway
 WASTE = 1.5  # times the bytes that a record may take
 
@@ -32,7 +31,9 @@ def lay_side_by_side(plan: Plan, arguments: Mapping[str, Any]) -> None:
         widths = [_row(array) // array.dtype.itemsize for array in together]
         size = _padded(held := sum(map(_row, together)))
         if size <= min(MOST, WASTE * held) and -(-size // LINE) < sum(map(_lines, together)):
-            memory = _aligned(len(together[0].values), size, together[0].dtype)
+            dtype = together[0].dtype
+            memory = aligned((len(together[0].values), size // dtype.itemsize), dtype)
+            memory[...] = 0
             for array, end, width in zip(together, accumulate(widths), widths, strict=True):
                 array.lie_in(memory, end - width)
 
@@ -76,14 +77,6 @@ def _padded(size: int) -> int:
 
 def aligned_copy(array: NDArray[Any]) -> NDArray[Any]:
     """A copy in C order, from the beginning of a line."""
-    made = _aligned(1, array.nbytes, array.dtype).reshape(array.shape) if array.nbytes else np.empty_like(array)
+    made = aligned(array.shape, array.dtype)
     made[...] = array
     return made
-
-
-def _aligned(rows: int, size: int, dtype: DTypeLike) -> NDArray[Any]:
-    """Zeros, so many bytes a row, from the beginning of a line."""
-    itemsize = np.dtype(dtype).itemsize
-    raw = np.zeros((rows * size + LINE) // itemsize, dtype)
-    first = -raw.ctypes.data % LINE // itemsize
-    return raw[first : first + rows * size // itemsize].reshape(rows, size // itemsize)
